@@ -1,0 +1,24 @@
+"""Kubernetes as this project needs it: about ten verbs over the official client.
+
+Neither the client library's types nor its exceptions leave this package.
+"""
+
+from traderx_gate.kube.client import Kube
+from traderx_gate.kube.objects import (
+    ContainerState,
+    Deployment,
+    Manifest,
+    ObjectRef,
+    Pod,
+    parse_manifests,
+)
+
+__all__ = [
+    "ContainerState",
+    "Deployment",
+    "Kube",
+    "Manifest",
+    "ObjectRef",
+    "Pod",
+    "parse_manifests",
+]
