@@ -1,0 +1,43 @@
+"""The verdict: what a run has to prove, what it proved, and the decision that follows.
+
+Pure: takes bytes and values, reads no clock, no file, no network. Reading and writing of evidence
+is in `traderx_gate.runs`.
+"""
+
+from traderx_gate.verdict.claims import Claim, ClaimCatalogue, ClaimKey
+from traderx_gate.verdict.decision import Decision, Reason, Verdict
+from traderx_gate.verdict.evaluate import Subject, evaluate
+from traderx_gate.verdict.evidence import (
+    ClaimResult,
+    Cluster,
+    Environment,
+    Evidence,
+    EvidenceState,
+    Observation,
+    Outcome,
+    ServiceTimeline,
+    UnitRevision,
+)
+from traderx_gate.verdict.policy import AcceptedRisk, Policy
+
+__all__ = [
+    "AcceptedRisk",
+    "Claim",
+    "ClaimCatalogue",
+    "ClaimKey",
+    "ClaimResult",
+    "Cluster",
+    "Decision",
+    "Environment",
+    "Evidence",
+    "EvidenceState",
+    "Observation",
+    "Outcome",
+    "Policy",
+    "Reason",
+    "ServiceTimeline",
+    "Subject",
+    "UnitRevision",
+    "Verdict",
+    "evaluate",
+]
