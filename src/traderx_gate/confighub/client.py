@@ -1,0 +1,278 @@
+"""The one client for ConfigHub's REST API. Verbs in alphabetical order of `cub`'s nouns."""
+
+import base64
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from traderx_gate.confighub.entities import (
+    Operation,
+    Revision,
+    Space,
+    Target,
+    Unit,
+    UnitEvent,
+    Worker,
+)
+from traderx_gate.errors import ConfigHubError, ConfigurationError, UnreachableError
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 15.0
+TOOLCHAIN = "Kubernetes/YAML"
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+def _parsed(
+    verb: "Callable[Concatenate[ConfigHub, Arguments], Answer]",
+) -> "Callable[Concatenate[ConfigHub, Arguments], Answer]":
+    """Turn an answer that lacks what we read of it into `UnreachableError`."""
+
+    @functools.wraps(verb)
+    def parse(self: "ConfigHub", *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        try:
+            return verb(self, *args, **kwargs)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise UnreachableError(
+                f"ConfigHub {self.url}: its answer to {verb.__name__.replace('_', ' ')} lacks "
+                f"{error}; is this a ConfigHub this version knows?"
+            ) from error
+
+    return cast("Callable[Concatenate[ConfigHub, Arguments], Answer]", parse)
+
+
+class ConfigHub:
+    """A ConfigHub server. Not shared between threads.
+
+    Every method raises `UnreachableError` when nothing, or something else, answers, and
+    `ConfigHubError` with the server's message when it refuses. Only reads are repeated.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy, no .netrc: exactly the address that was given
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.headers["User-Agent"] = "traderx-gate"
+        reads = Retry(
+            total=2, backoff_factor=0.2, allowed_methods={"GET"}, redirect=0, raise_on_status=False
+        )
+        self._session.mount("http://", HTTPAdapter(max_retries=reads))
+        self._session.mount("https://", HTTPAdapter(max_retries=reads))
+
+    @classmethod
+    def from_token_file(cls, url: str, path: Path) -> "ConfigHub":
+        """Return a client with the token that a file holds.
+
+        Raises:
+            ConfigurationError: The file cannot be read or is empty.
+        """
+        try:
+            token = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"ConfigHub token file {path}: {error}") from error
+        if not token or not token.isascii():
+            raise ConfigurationError(f"ConfigHub token file {path} holds no token")
+        return cls(url, token)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    # Requests
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        try:
+            response = self._session.request(
+                method,
+                f"{self.url}/api{path}",
+                params=query,
+                json=body,
+                headers={"Content-Type": content_type} if body is not None else {},
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                allow_redirects=False,
+            )
+        except requests.Timeout as error:
+            raise UnreachableError(
+                f"ConfigHub {self.url} is silent: {method} {path} had no answer in time"
+            ) from error
+        except (requests.RequestException, UnicodeError) as error:
+            cause = getattr(error.args[0], "reason", error) if error.args else error
+            raise UnreachableError(f"ConfigHub {self.url} cannot be reached: {cause}") from error
+        return self._answer(method, path, response)
+
+    def _answer(self, method: str, path: str, response: requests.Response) -> Any:
+        request_id = response.headers.get("X-Request-Id", "")
+        try:
+            answer = response.json()
+        except ValueError as error:
+            start = " ".join(response.text[:60].split())
+            raise UnreachableError(
+                f"what answers at {self.url} is not ConfigHub: {method} {path} gave "
+                f"{response.status_code} {response.headers.get('Content-Type', '')} {start!r}"
+            ) from error
+        if response.status_code in {200, 207}:
+            return answer
+        message = answer.get("Message", "") if isinstance(answer, dict) else ""
+        if response.status_code == 401:
+            raise UnreachableError(
+                f"ConfigHub {self.url} does not accept the token (401 {message}); "
+                "it may be wrong or expired: log in again"
+            )
+        text = f"ConfigHub: {method} {path}: {response.status_code} {message}".rstrip()
+        if request_id:
+            text += f" (request {request_id})"
+        if response.status_code >= 500:
+            raise UnreachableError(text)
+        raise ConfigHubError(text, status=response.status_code, request_id=request_id)
+
+    # Info
+
+    @_parsed
+    def info(self) -> Mapping[str, Any]:
+        """Return what the server says of itself."""
+        return dict(self._request("GET", "/info"))
+
+    # Revisions
+
+    @_parsed
+    def revision_list(self, unit: Unit) -> tuple[Revision, ...]:
+        """Return the revisions of a unit, oldest first."""
+        found = self._request("GET", f"/space/{unit.space_id}/unit/{unit.id}/revision")
+        revisions = (Revision.from_json(item["Revision"]) for item in found or ())
+        return tuple(sorted(revisions, key=lambda revision: revision.number))
+
+    # Spaces
+
+    @_parsed
+    def space_create(self, slug: str, *, labels: Mapping[str, str]) -> Space:
+        """Create a space."""
+        body = {"Slug": slug, "DisplayName": slug, "Labels": dict(labels)}
+        return Space.from_json(self._request("POST", "/space", body=body))
+
+    @_parsed
+    def space_find(self, slug: str) -> Space | None:
+        """Return the space of this slug, None if there is none."""
+        found = self._request("GET", "/space", query={"where": f"Slug = '{slug}'"})
+        return Space.from_json(found[0]["Space"]) if found else None
+
+    @_parsed
+    def space_list(self, *, where: str) -> tuple[Space, ...]:
+        """Return the spaces that a filter matches."""
+        found = self._request("GET", "/space", query={"where": where})
+        return tuple(Space.from_json(item["Space"]) for item in found or ())
+
+    # Targets
+
+    @_parsed
+    def target_list(self, space: Space) -> tuple[Target, ...]:
+        """Return the targets of a space."""
+        found = self._request("GET", f"/space/{space.id}/target")
+        return tuple(Target.from_json(item["Target"]) for item in found or ())
+
+    # Units
+
+    @_parsed
+    def unit_apply(self, unit: Unit) -> Operation:
+        """Queue an apply of the unit's head; the worker does it."""
+        path = f"/space/{unit.space_id}/unit/{unit.id}/apply"
+        return Operation.from_json(self._request("POST", path))
+
+    @_parsed
+    def unit_clone(self, upstream: Unit, space: Space, *, labels: Mapping[str, str]) -> Unit:
+        """Clone a unit into a space, linked to its upstream."""
+        query = {"upstream_space_id": upstream.space_id, "upstream_unit_id": upstream.id}
+        body = {"Slug": upstream.slug, "ToolchainType": TOOLCHAIN, "Labels": dict(labels)}
+        path = f"/space/{space.id}/unit"
+        return Unit.from_json(self._request("POST", path, query=query, body=body))
+
+    @_parsed
+    def unit_create(
+        self, space: Space, slug: str, data: bytes, *, labels: Mapping[str, str]
+    ) -> Unit:
+        """Create a unit with its first revision."""
+        body = {
+            "Slug": slug,
+            "ToolchainType": TOOLCHAIN,
+            "Labels": dict(labels),
+            "Data": base64.b64encode(data).decode(),
+        }
+        return Unit.from_json(self._request("POST", f"/space/{space.id}/unit", body=body))
+
+    @_parsed
+    def unit_event_list(self, unit: Unit, *, operation: Operation) -> tuple[UnitEvent, ...]:
+        """Return what the worker reported of an operation, oldest first."""
+        path = f"/space/{unit.space_id}/unit/{unit.id}/unit_event"
+        query = {"where": f"QueuedOperationID='{operation.id}'"}
+        found = self._request("GET", path, query=query)
+        return tuple(UnitEvent.from_json(item) for item in found or ())
+
+    @_parsed
+    def unit_get(self, unit: Unit) -> Unit:
+        """Return a unit as it is now."""
+        found = self._request("GET", f"/space/{unit.space_id}/unit/{unit.id}")
+        return Unit.from_json(found["Unit"], status=found.get("UnitStatus"))
+
+    @_parsed
+    def unit_list(self, space: Space) -> tuple[Unit, ...]:
+        """Return the units of a space, by slug, with their data."""
+        query = {"include": "UnitEventID,TargetID,UpstreamUnitID,SpaceID"}
+        found = self._request("GET", f"/space/{space.id}/unit", query=query)
+        units = (Unit.from_json(i["Unit"], status=i.get("UnitStatus")) for i in found or ())
+        return tuple(sorted(units, key=lambda unit: unit.slug))
+
+    @_parsed
+    def unit_set_target(self, unit: Unit, target: Target) -> Unit:
+        """Say where a unit is applied to."""
+        return Unit.from_json(
+            self._request(
+                "PATCH",
+                f"/space/{unit.space_id}/unit/{unit.id}",
+                body={"TargetID": target.id},
+                content_type="application/merge-patch+json",
+            )
+        )
+
+    @_parsed
+    def unit_update(self, unit: Unit, data: bytes, *, change: str) -> Unit:
+        """Replace a unit's data; a new head revision unless it is the same.
+
+        Raises:
+            ConfigHubError: 409 when the unit changed since it was read.
+        """
+        path = f"/space/{unit.space_id}/unit/{unit.id}"
+        body = dict(self._request("GET", path)["Unit"])
+        body |= {
+            "Data": base64.b64encode(data).decode(),
+            "LastChangeDescription": change,
+            "Version": unit.version,
+        }
+        return Unit.from_json(self._request("PUT", path, body=body))
+
+    # Workers
+
+    @_parsed
+    def worker_create(self, space: Space, slug: str) -> Worker:
+        """Create a worker; the answer carries its secret."""
+        path = f"/space/{space.id}/bridge_worker"
+        return Worker.from_json(self._request("POST", path, body={"Slug": slug}))
+
+    @_parsed
+    def worker_list(self, space: Space) -> tuple[Worker, ...]:
+        """Return the workers of a space with their condition."""
+        found = self._request("GET", f"/space/{space.id}/bridge_worker")
+        return tuple(Worker.from_json(item["BridgeWorker"]) for item in found or ())

@@ -1,0 +1,198 @@
+"""ConfigHub's entities as this project reads them (`reference/confighub.md` 1)."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from traderx_gate.errors import UnreachableError
+
+Json = Mapping[str, Any]
+ABSENT_ID = "00000000-0000-0000-0000-000000000000"
+"""How Go clients and servers write an identifier that is not set."""
+
+
+def _id(body: Json, key: str) -> str:
+    """Return an identifier, empty when it is absent, null or zero."""
+    value = body.get(key) or ""
+    return "" if value == ABSENT_ID else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """A space; `labels` carry project and environment."""
+
+    id: str
+    slug: str
+    labels: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a Space."""
+        return cls(id=body["SpaceID"], slug=body["Slug"], labels=dict(body.get("Labels") or {}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit with its data and revision numbers.
+
+    Attributes:
+        data: The configuration as bytes; revisions and hashes are of exactly these.
+        version: Echoed on update; another one in the store is a conflict.
+        status: The latest action's status in words, where the answer had it.
+    """
+
+    id: str
+    space_id: str
+    slug: str
+    labels: Mapping[str, str]
+    data: bytes = field(repr=False)
+    version: int
+    head_revision: int
+    applied_revision: int
+    live_revision: int
+    target_id: str
+    upstream_unit_id: str
+    upstream_revision: int
+    live_state: bytes = field(repr=False)
+    status: str = ""
+
+    @classmethod
+    def from_json(cls, body: Json, *, status: Json | None = None) -> Self:
+        """Read a Unit, and the UnitStatus beside it."""
+        return cls(
+            id=body["UnitID"],
+            space_id=body["SpaceID"],
+            slug=body["Slug"],
+            labels=dict(body.get("Labels") or {}),
+            data=_bytes(body, "Data"),
+            version=body.get("Version", 0),
+            head_revision=body.get("HeadRevisionNum", 0),
+            applied_revision=body.get("LastAppliedRevisionNum", 0),
+            live_revision=body.get("LiveRevisionNum", 0),
+            target_id=_id(body, "TargetID"),
+            upstream_unit_id=_id(body, "UpstreamUnitID"),
+            upstream_revision=body.get("UpstreamRevisionNum", 0),
+            live_state=_bytes(body, "LiveState"),
+            status=str((status or {}).get("Status") or ""),
+        )
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the data, hexadecimal; computed here, not believed."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def is_pending(self) -> bool:
+        """Whether the head is ahead of what is live."""
+        return self.head_revision != self.live_revision
+
+
+def _bytes(body: Json, key: str) -> bytes:
+    try:
+        return base64.b64decode(body.get(key) or "", validate=True)
+    except binascii.Error as error:
+        raise UnreachableError(
+            f"ConfigHub sent {key} of unit {body.get('Slug')} that is not base64: {error}"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One numbered state of a unit."""
+
+    id: str
+    number: int
+    data: bytes = field(repr=False)
+    description: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a Revision."""
+        return cls(
+            id=body["RevisionID"],
+            number=body["RevisionNum"],
+            data=_bytes(body, "Data"),
+            description=body.get("Description", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A queued operation, the answer to an apply."""
+
+    id: str
+    unit_id: str
+    action: str
+    revision: int
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a QueuedOperation."""
+        return cls(
+            id=body["QueuedOperationID"],
+            unit_id=body["UnitID"],
+            action=body["Action"],
+            revision=body.get("RevisionNum", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitEvent:
+    """What a worker reported of an operation."""
+
+    operation_id: str
+    action: str
+    result: str
+    status: str
+    message: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a UnitEvent."""
+        return cls(
+            operation_id=body["QueuedOperationID"],
+            action=body.get("Action", ""),
+            result=body.get("Result", ""),
+            status=body.get("Status", ""),
+            message=body.get("Message", ""),
+        )
+
+    def is_terminal(self) -> bool:
+        """Whether nothing follows. After `ApplyWaitFailed` a worker goes on (5.3)."""
+        return self.status in {"Completed", "Failed", "Canceled", "Aborted"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A bridge worker; `secret` is what its process authenticates with."""
+
+    id: str
+    slug: str
+    condition: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a BridgeWorker."""
+        return cls(
+            id=body["BridgeWorkerID"],
+            slug=body["Slug"],
+            condition=body.get("Condition", ""),
+            secret=body.get("Secret", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a worker applies to."""
+
+    id: str
+    slug: str
+    worker_id: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a Target."""
+        return cls(id=body["TargetID"], slug=body["Slug"], worker_id=_id(body, "BridgeWorkerID"))
