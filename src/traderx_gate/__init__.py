@@ -1,0 +1,1 @@
+"""The TraderX operations runbook, executable: deploy, validate, gate. Imports no pytest."""

@@ -1,0 +1,41 @@
+# make test and make gate do all set-up on a fresh machine: Python 3.11+ and make are enough.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: format help install lint lock test
+
+format: $(READY)  ## format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(READY)  ## make the virtual environment from the lock file
+
+lint: $(READY)  ## ruff, mypy --strict, import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(READY)  ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+
+test: $(READY)  ## run the tests of our own code
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+# A stamp is written last, so that an interrupted installation is simply done again.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "traderx-gate needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Give another: make PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	@echo "Installing into .venv (about half a minute)"
+	@rm -f $(READY)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || { echo "Could not download uv $(UV_VERSION) from the package index; check the network and run the same command again" >&2; exit 1; }
+	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock || { echo "Could not install the packages of requirements.lock; check network and disk and run the same command again" >&2; exit 1; }
+	@$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(READY)

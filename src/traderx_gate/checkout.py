@@ -1,0 +1,29 @@
+"""Where things are in a checkout, the only form in which this project is installed."""
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from traderx_gate.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[2]
+REPORTS = ROOT / "reports" / "out"
+TOOL_VERSION = version("traderx-gate")
+
+
+def require_checkout() -> Path:
+    """Return the root of the checkout.
+
+    Raises:
+        ConfigurationError: The package is installed without its suites.
+    """
+    if not (ROOT / "pyproject.toml").is_file() or not (ROOT / "suites").is_dir():
+        raise ConfigurationError(
+            f"{ROOT} holds no suites: traderx-gate runs from a checkout; clone it and use make"
+        )
+    return ROOT
+
+
+def state_directory() -> Path:
+    """Return where the embedded systems keep their state: TRADERX_STATE, else in the checkout."""
+    return Path(os.environ.get("TRADERX_STATE") or ROOT / ".traderx").absolute()
