@@ -1,0 +1,172 @@
+"""Drift: where a live object differs from what its unit says, and who made the difference. Pure.
+
+Two questions are asked of the API server's answer to a dry-run apply. Which fields would the apply
+change? Those somebody overwrote or removed. Which fields of the spec belong to a manager that is
+neither ConfigHub nor a controller? Those somebody added; an apply would leave them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from traderx_gate.kube.objects import Manifest
+
+Step = str
+ABSENT = "absent"
+SERVER_SET = frozenset(
+    {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
+)
+CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class FieldDrift:
+    """One field that differs.
+
+    Attributes:
+        path: `spec.template.spec.containers[web].image`.
+        expected: What the unit makes of it, as JSON, or `absent`.
+        seen: What is live, as JSON, or `absent`.
+        by: The field manager that owns it now; of a removed field, who wrote last.
+    """
+
+    path: str
+    expected: str
+    seen: str
+    by: str
+
+
+def compare(live: Manifest, applied: Manifest, *, manager: str) -> tuple[FieldDrift, ...]:
+    """Return the drift of a live object, given the answer to a dry-run apply of its unit.
+
+    Args:
+        live: The object as it is.
+        applied: What it would become.
+        manager: The field manager that the unit is applied with.
+    """
+    found = {
+        path: FieldDrift(
+            path=_text(path),
+            expected=_json(expected),
+            seen=_json(seen),
+            by=_owner(live, path, manager),
+        )
+        for path, expected, seen in _differences(_spec(applied), _spec(live), ())
+    }
+    for path, by in _foreign_fields(live, manager):
+        if not any(path[: len(known)] == known or known[: len(path)] == path for known in found):
+            value = _value(live, path)
+            found[path] = FieldDrift(path=_text(path), expected=ABSENT, seen=_json(value), by=by)
+    return tuple(sorted(found.values()))
+
+
+def _spec(body: Manifest) -> Manifest:
+    """Return the object without what only the server writes."""
+    metadata = {k: v for k, v in body["metadata"].items() if k not in SERVER_SET}
+    return {**{k: v for k, v in body.items() if k != "status"}, "metadata": metadata}
+
+
+_MISSING = object()
+
+
+def _differences(
+    expected: Any, seen: Any, path: tuple[Step, ...]
+) -> Iterator[tuple[tuple[Step, ...], Any, Any]]:
+    if isinstance(expected, Mapping) and isinstance(seen, Mapping):
+        for key in sorted({*expected, *seen}):
+            yield from _differences(
+                expected.get(key, _MISSING), seen.get(key, _MISSING), (*path, key)
+            )
+    elif isinstance(expected, list) and isinstance(seen, list):
+        left, right = _by_key(expected), _by_key(seen)
+        for key in sorted({*left, *right}):
+            yield from _differences(left.get(key, _MISSING), right.get(key, _MISSING), (*path, key))
+    elif expected != seen:
+        yield path, expected, seen
+
+
+def _by_key(items: Sequence[Any]) -> Mapping[str, Any]:
+    """Name list items as the API's merge keys do, else by position."""
+    for key in ("name", "containerPort", "port", "ip", "type"):
+        if items and all(isinstance(item, Mapping) and key in item for item in items):
+            named = {f"[{item[key]}]": item for item in items}
+            if len(named) == len(items):
+                return named
+    return {f"[{position}]": item for position, item in enumerate(items)}
+
+
+def _foreign_fields(live: Manifest, manager: str) -> Iterator[tuple[tuple[Step, ...], str]]:
+    ours = {
+        path
+        for entry in _entries(live)
+        if entry["manager"] == manager
+        for path in _leaves(entry.get("fieldsV1") or {}, ())
+    }
+    for entry in _entries(live):
+        name = entry["manager"]
+        if name == manager or name in CONTROLLERS or entry.get("subresource") == "status":
+            continue
+        for path in _leaves(entry.get("fieldsV1") or {}, ()):
+            if path not in ours and path[:1] != ("status",) and _value(live, path) is not _MISSING:
+                yield path, name
+
+
+def _entries(live: Manifest) -> Sequence[Mapping[str, Any]]:
+    return live["metadata"].get("managedFields") or ()
+
+
+def _leaves(fields: Mapping[str, Any], path: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    children = {key: value for key, value in fields.items() if key != "."}
+    if not children and path:
+        yield path
+    for key, value in children.items():
+        kind, _, rest = key.partition(":")
+        if kind == "f":
+            yield from _leaves(value, (*path, rest))
+        elif kind == "k":
+            merge_key = json.loads(rest)
+            name = merge_key.get("name", next(iter(merge_key.values())))
+            yield from _leaves(value, (*path, f"[{name}]"))
+        else:  # `v:` a member of a set of scalars
+            yield (*path, f"[{json.loads(rest)}]")
+
+
+def _value(body: Any, path: tuple[Step, ...]) -> Any:
+    for step in path:
+        if isinstance(body, list):
+            body = _by_key(body).get(step, _MISSING)
+        elif isinstance(body, Mapping):
+            body = body.get(step, _MISSING)
+        else:
+            return _MISSING
+    return body
+
+
+def _owner(live: Manifest, path: tuple[Step, ...], manager: str) -> str:
+    owners = [
+        entry
+        for entry in _entries(live)
+        if entry["manager"] != manager
+        and any(
+            leaf[: len(path)] == path or path[: len(leaf)] == leaf
+            for leaf in _leaves(entry.get("fieldsV1") or {}, ())
+        )
+    ]
+    others = [
+        entry
+        for entry in _entries(live)
+        if entry["manager"] != manager and entry.get("subresource") != "status"
+    ]
+    candidates = owners or others
+    if not candidates:
+        return "unknown"
+    return str(max(candidates, key=lambda entry: entry.get("time", ""))["manager"])
+
+
+def _text(path: tuple[Step, ...]) -> str:
+    return ".".join(path).replace(".[", "[")
+
+
+def _json(value: Any) -> str:
+    return ABSENT if value is _MISSING else json.dumps(value, sort_keys=True)
