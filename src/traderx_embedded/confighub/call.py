@@ -1,0 +1,99 @@
+"""A request as the routes see it: parsed once, free of HTTP, and the answers they give."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from traderx_embedded.confighub.attributes import parse_uuid
+from traderx_embedded.confighub.errors import bad_request
+
+Json = dict[str, Any] | list[Any] | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One authenticated request.
+
+    Attributes:
+        path: The identifiers in the path, by name.
+        query: The query parameters.
+        body: The parsed JSON body; None if there is none.
+        user_agent: Kept in revisions.
+        client: The address of the peer.
+    """
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    user_agent: str = ""
+    client: str = ""
+
+    def identifier(self, name: str) -> str:
+        """Return an identifier of the path.
+
+        Raises:
+            ApiError: It is not a UUID, or all zeros.
+        """
+        identifier = parse_uuid(self.path[name], where="path")
+        if identifier is None:
+            raise bad_request("path: the identifier is all zeros")
+        return identifier
+
+    def flag(self, name: str) -> bool:
+        """Return whether a true/false parameter is true.
+
+        Raises:
+            ApiError: It is neither.
+        """
+        value = self.query.get(name, "false")
+        if value not in {"true", "false"}:
+            raise bad_request(f"{name}={value}: expected true or false")
+        return value == "true"
+
+    def names(self, name: str) -> frozenset[str] | None:
+        """Return a comma list, or None where the parameter is absent."""
+        value = self.query.get(name)
+        return None if value is None else frozenset(part.strip() for part in value.split(","))
+
+    def document(self) -> dict[str, Any]:
+        """Return the body, which must be an object.
+
+        Raises:
+            ApiError: It is absent or something else.
+        """
+        if not isinstance(self.body, dict):
+            raise bad_request("the body must be a JSON object")
+        return self.body
+
+    def patch(self) -> dict[str, Any]:
+        """Return the merge patch; `null`, sent where only a parameter matters, changes nothing.
+
+        Raises:
+            ApiError: It is neither an object nor null.
+        """
+        return {} if self.body is None else self.document()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A successful answer: JSON, or bytes as they are."""
+
+    status: int = 200
+    content: bytes = b""
+    content_type: str = "application/json"
+
+    @classmethod
+    def of(cls, value: Json, *, status: int = 200) -> "Answer":
+        """Return a JSON answer; called on the store's thread, so that large lists block nobody."""
+        return cls(status=status, content=json.dumps(value, separators=(",", ":")).encode())
+
+    @classmethod
+    def of_items(cls, items: list[dict[str, Any]]) -> "Answer":
+        """Return a bulk answer: 207 as soon as one item has an error."""
+        return cls.of(items, status=207 if any(item.get("Error") for item in items) else 200)
+
+
+def deleted(message: str) -> dict[str, Any]:
+    """Return the answer to a deletion."""
+    return {"Message": message, "Error": None}

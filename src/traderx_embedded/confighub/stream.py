@@ -1,0 +1,132 @@
+"""The streams of workers: server-sent events, heartbeats, redelivery after a reconnect.
+
+Lives on the event loop; every decision about operations is made in `operations`, on the store.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from traderx_embedded.confighub import operations, workers
+from traderx_embedded.confighub.entities import BridgeWorker
+from traderx_embedded.confighub.store import Store, Transaction
+
+_log = logging.getLogger(__name__)
+_MISSED_HEARTBEATS = 3
+
+
+class _Stream:
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.ended = False
+        self.answered_at = time.monotonic()
+
+    def end(self) -> None:
+        self.ended = True
+        self.wake.set()
+
+
+class Streams:
+    """The open stream of each worker; a second one of the same worker ends the first."""
+
+    def __init__(self, store: Store, *, heartbeat_s: float) -> None:
+        self._store = store
+        self._heartbeat_s = heartbeat_s
+        self._streams: dict[str, _Stream] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+        store.on_work(self._wake)
+
+    async def events(
+        self, worker_id: str, info: dict[str, Any], client: str
+    ) -> AsyncIterator[bytes]:
+        """Register the worker, then yield its events until either side ends the stream.
+
+        Raises:
+            ApiError: The registration is refused.
+        """
+        stream = _Stream()
+        # The old stream ends before the store takes back what it delivered: were it the other way
+        # round, it could take an operation in between and carry it nowhere.
+        previous = self._streams.get(worker_id)
+        if previous is not None:
+            previous.end()
+        await self._store.run(lambda tx: workers.register(tx, worker_id, info, client))
+        self._streams[worker_id] = stream
+        _log.info("worker connected: worker=%s", worker_id)
+        return self._pump(worker_id, stream)
+
+    def answered(self, worker_id: str) -> None:
+        """Note that a worker has sent something."""
+        if worker_id in self._streams:
+            self._streams[worker_id].answered_at = time.monotonic()
+
+    def end_all(self) -> None:
+        """End every stream, so that the server can stop."""
+        for stream in self._streams.values():
+            stream.end()
+
+    async def settle(self) -> None:
+        """Wait until the end of every stream is stored."""
+        await asyncio.gather(*self._notes)
+
+    def _wake(self, worker_id: str) -> None:
+        if worker_id in self._streams:
+            self._streams[worker_id].wake.set()
+
+    async def _pump(self, worker_id: str, stream: _Stream) -> AsyncIterator[bytes]:
+        try:
+            stream.wake.set()
+            while True:
+                await self._next(worker_id, stream)
+                if stream.ended:
+                    return
+                stream.wake.clear()
+                for message in await self._store.run(lambda tx: _take(tx, worker_id, stream)):
+                    yield _event(message)
+                yield _event(_heartbeat())
+        finally:
+            if self._streams.get(worker_id) is stream:
+                del self._streams[worker_id]
+                _log.info("worker disconnected: worker=%s", worker_id)
+                # a task of its own: a peer that goes away cancels this one
+                note = asyncio.create_task(self._store.run(lambda tx: _gone(tx, worker_id)))
+                self._notes.add(note)
+                note.add_done_callback(self._notes.discard)
+
+    async def _next(self, worker_id: str, stream: _Stream) -> None:
+        """Wait for work or for the next heartbeat."""
+        try:
+            async with asyncio.timeout(self._heartbeat_s):
+                await stream.wake.wait()
+        except TimeoutError:
+            silent_s = time.monotonic() - stream.answered_at
+            if silent_s > _MISSED_HEARTBEATS * self._heartbeat_s:
+                await self._store.run(
+                    lambda tx: workers.seen(tx, worker_id, condition="Unresponsive")
+                )
+
+
+def _take(tx: Transaction, worker_id: str, stream: _Stream) -> list[dict[str, Any]]:
+    if stream.ended or tx.find(BridgeWorker, worker_id) is None:
+        stream.ended = True
+        return []
+    messages = operations.take(tx, worker_id)
+    if messages:
+        workers.seen(tx, worker_id, condition="Ready", status="ActionSent")
+    return messages
+
+
+def _gone(tx: Transaction, worker_id: str) -> None:
+    workers.seen(tx, worker_id, condition="Disconnected", status="Disconnected")
+
+
+def _heartbeat() -> dict[str, Any]:
+    payload = {"Timestamp": time.time_ns() // 1000}
+    return {"Event": "WorkerEvent", "Data": {"Action": "Heartbeat", "Payload": payload}}
+
+
+def _event(message: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(message, separators=(",", ":")).encode() + b"\n\n"
