@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from traderx_gate.errors import ConfigurationError
-from traderx_gate.verdict.claims import Claim, ClaimCatalogue, ClaimKey, Fields, read_toml
+from traderx_gate.tables import Fields, read_toml
+from traderx_gate.verdict.claims import Claim, ClaimCatalogue, ClaimKey
 
 KINDS = ("validate", "load", "soak", "failure-injection", "delivery")
 """The kinds of evidence (design 4)."""

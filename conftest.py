@@ -1,0 +1,22 @@
+"""The plugins of the suites, and their options."""
+
+import pytest
+
+pytest_plugins = (
+    "fixtures.evidence",
+    "fixtures.environment",
+    "fixtures.traderx",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare what a run of the suites is told."""
+    group = parser.getgroup("traderx-gate")
+    group.addoption("--environment", default="dev", help="environment to test (default: dev)")
+    group.addoption("--project", help="project name (default: TRADERX_PROJECT or .cub-project)")
+    group.addoption("--cluster", default="embedded", choices=("embedded", "existing"))
+    group.addoption("--kubeconfig", help="kubeconfig of an existing cluster")
+    group.addoption("--context", help="context of the kubeconfig (default: its current one)")
+    group.addoption("--confighub", help="URL of ConfigHub (default: the embedded one)")
+    group.addoption("--confighub-token-file", help="file that holds ConfigHub's token")
+    group.addoption("--seed", type=int, help="seed of the run (default: drawn, and printed)")

@@ -1,0 +1,222 @@
+"""The catalogue of services and environments, parsed once into frozen values."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.resources import files
+from typing import Self, TypeVar
+
+from traderx_gate.errors import ConfigurationError
+from traderx_gate.tables import Fields, read_toml
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthContract:
+    """A service's own contract: the request, and the answer that proves the right application.
+
+    Attributes:
+        port: The Service's port.
+        body_contains: Text that the body has to contain; empty to compare `body_json`.
+        body_json: What the body has to be as JSON; None to look for `body_contains`.
+    """
+
+    port: int
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body_contains: str
+    body_json: object | None
+
+    @classmethod
+    def from_table(cls, table: object, *, where: str) -> Self:
+        """Read `[service.health]`."""
+        take = Fields(table, where=where)
+        contract = cls(
+            port=take.number("port", at_least=1),
+            method=take.choice("method", ("GET", "POST")),
+            path=take.text("path"),
+            status=take.number("status", at_least=100),
+            headers=take.optional("headers", dict, {}),
+            body_contains=take.optional("body_contains", str, ""),
+            body_json=take.optional("body_json", dict, None),
+        )
+        take.nothing_else()
+        if bool(contract.body_contains) == (contract.body_json is not None):
+            raise ConfigurationError(f"{where}: needs one of body_contains and body_json")
+        return contract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service of TraderX.
+
+    Attributes:
+        slug: Its name everywhere: Deployment, Service, label `app`.
+        units: The units that deploy it, in the order in which they are applied.
+        depends_on: Services that have to be healthy before it is deployed.
+    """
+
+    slug: str
+    layer: str
+    order: int
+    units: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    health: HealthContract
+
+    @classmethod
+    def from_table(cls, table: object, *, where: str) -> Self:
+        """Read `[[service]]`."""
+        take = Fields(table, where=where)
+        slug = take.text("slug")
+        service = cls(
+            slug=slug,
+            layer=take.choice("layer", ("data", "backend", "frontend")),
+            order=take.number("order", at_least=0),
+            units=take.texts("units"),
+            depends_on=tuple(take.optional("depends_on", list, [])),
+            health=HealthContract.from_table(
+                take.any("health", dict), where=f"{where} ({slug}).health"
+            ),
+        )
+        take.nothing_else()
+        return service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSpec:
+    """A named deployment; `upstream` is empty for the one that others are cloned from."""
+
+    name: str
+    upstream: str
+    namespace: str
+
+    @classmethod
+    def from_table(cls, table: object, *, where: str) -> Self:
+        """Read `[[environment]]`."""
+        take = Fields(table, where=where)
+        spec = cls(
+            name=take.text("name"),
+            upstream=take.optional("upstream", str, ""),
+            namespace=take.text("namespace"),
+        )
+        take.nothing_else()
+        return spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """All of TraderX that this version deploys."""
+
+    services: tuple[Service, ...]
+    environments: tuple[EnvironmentSpec, ...]
+    shared_units: tuple[str, ...]
+
+    @classmethod
+    def from_toml(cls, text: str, *, source: str) -> Self:
+        """Read the catalogue.
+
+        Raises:
+            ConfigurationError: Malformed, or dependencies that are unknown or circular.
+        """
+        take = Fields(read_toml(text, source=source), where=source)
+        application = cls(
+            services=tuple(
+                Service.from_table(table, where=f"{source}: service {number}")
+                for number, table in enumerate(take.tables("service"), start=1)
+            ),
+            environments=tuple(
+                EnvironmentSpec.from_table(table, where=f"{source}: environment {number}")
+                for number, table in enumerate(take.tables("environment"), start=1)
+            ),
+            shared_units=take.texts("shared_units"),
+        )
+        take.nothing_else()
+        for service in application.services:
+            for other in service.depends_on:
+                if other not in application.slugs:
+                    raise ConfigurationError(
+                        f"{source}: service {service.slug}: depends_on: no service {other!r}"
+                    )
+        application.waves()
+        return application
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """The services' slugs."""
+        return tuple(service.slug for service in self.services)
+
+    def waves(self) -> tuple[tuple[Service, ...], ...]:
+        """Return the services in dependency order; those of one wave do not need each other.
+
+        Raises:
+            ConfigurationError: Dependencies are circular.
+        """
+        by_slug = {service.slug: service for service in self.services}
+        sorter = TopologicalSorter({s.slug: s.depends_on for s in self.services})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            raise ConfigurationError(
+                f"services depend on each other in a circle: {' -> '.join(error.args[1])}"
+            ) from error
+        waves = []
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            waves.append(tuple(sorted((by_slug[s] for s in ready), key=lambda s: s.order)))
+            sorter.done(*ready)
+        return tuple(waves)
+
+    def service(self, slug: str) -> Service:
+        """Return a service.
+
+        Raises:
+            ConfigurationError: Unknown; suggests the nearest.
+        """
+        return _named("service", slug, {service.slug: service for service in self.services})
+
+    def environment(self, name: str) -> EnvironmentSpec:
+        """Return an environment.
+
+        Raises:
+            ConfigurationError: Unknown; suggests the nearest.
+        """
+        return _named("environment", name, {spec.name: spec for spec in self.environments})
+
+
+def _named(kind: str, name: str, known: Mapping[str, Item]) -> Item:
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+    raise ConfigurationError(f"unknown {kind} {name!r}{hint}")
+
+
+@cache
+def load() -> Application:
+    """Return the catalogue that comes with the project."""
+    text = files(__package__).joinpath("services.toml").read_text()
+    return Application.from_toml(text, source="application/services.toml")
+
+
+def unit_data(slug: str) -> bytes:
+    """Return the base unit's YAML.
+
+    Raises:
+        ConfigurationError: There is none of this name.
+    """
+    path = files(__package__).joinpath("units", "base", f"{slug}.yaml")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"unit {slug}: {path}: {error.strerror}") from error
+
+
+def unit_slugs(application: Application) -> Sequence[str]:
+    """Return the slugs of all units, in the order in which they are applied."""
+    services = [service for wave in application.waves() for service in wave]
+    return [*application.shared_units, *(slug for service in services for slug in service.units)]

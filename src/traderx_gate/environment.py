@@ -1,0 +1,214 @@
+"""A deployed environment as the suites see it: its units in ConfigHub beside its live objects."""
+
+import socket
+from collections.abc import Mapping
+from functools import cached_property
+
+from traderx_gate.application import Application, EnvironmentSpec, Service
+from traderx_gate.confighub import ConfigHub, Space, Unit
+from traderx_gate.errors import ConfigurationError, NotFoundError, UnreachableError
+from traderx_gate.kube import Deployment, Kube, Manifest, ObjectRef, Pod, parse_manifests
+from traderx_gate.kube.client import FIELD_MANAGER
+from traderx_gate.kube.drift import FieldDrift, compare
+from traderx_gate.verdict import Environment, ServiceTimeline, UnitRevision
+
+CONNECT_TIMEOUT_S = 2.0
+SYSTEM_OBJECTS = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
+"""What Kubernetes itself puts into every namespace."""
+PASSING_KINDS = frozenset({"Event", "PodMetrics", "Lease"})
+"""What comes and goes without anybody deploying it."""
+
+
+class DeployedEnvironment:
+    """One environment: reads ConfigHub and the cluster, changes neither.
+
+    Every read is fresh, so that a claim is about the time at which it is checked.
+    """
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        spec: EnvironmentSpec,
+        application: Application,
+        kube: Kube,
+        confighub: ConfigHub,
+    ) -> None:
+        self.project = project
+        self.spec = spec
+        self.application = application
+        self.kube = kube
+        self.confighub = confighub
+
+    @property
+    def identity(self) -> Environment:
+        """What evidence is bound to."""
+        return Environment(
+            project=self.project,
+            name=self.spec.name,
+            space=f"{self.project}-{self.spec.name}",
+            namespace=self.spec.namespace,
+        )
+
+    @cached_property
+    def space(self) -> Space:
+        """The environment's space.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        space = self.confighub.space_find(self.identity.space)
+        if space is None:
+            raise ConfigurationError(
+                f"ConfigHub has no space {self.identity.space}; "
+                f"make it with `traderx-gate install {self.spec.name}`"
+            )
+        return space
+
+    def units(self) -> Mapping[str, Unit]:
+        """Return the units by slug."""
+        return {unit.slug: unit for unit in self.confighub.unit_list(self.space)}
+
+    def units_of(self, service: Service) -> tuple[Unit, ...]:
+        """Return the units of a service; one that is missing raises.
+
+        Raises:
+            NotFoundError: The space lacks a unit that the service needs.
+        """
+        units = self.units()
+        missing = [slug for slug in service.units if slug not in units]
+        if missing:
+            raise NotFoundError(f"space {self.space.slug} has no unit {missing[0]}", status=404)
+        return tuple(units[slug] for slug in service.units)
+
+    def shared_units(self) -> tuple[Unit, ...]:
+        """Return the units that belong to no single service, such as the namespace."""
+        owned = {slug for service in self.application.services for slug in service.units}
+        return tuple(unit for slug, unit in self.units().items() if slug not in owned)
+
+    def revisions(self) -> Mapping[str, UnitRevision]:
+        """Return every unit's revisions and hash, as evidence is bound to them."""
+        return {
+            slug: UnitRevision(
+                sha256=unit.sha256,
+                head=unit.head_revision,
+                applied=unit.applied_revision,
+                live=unit.live_revision,
+            )
+            for slug, unit in self.units().items()
+        }
+
+    def manifests(self, unit: Unit) -> tuple[Manifest, ...]:
+        """Return the objects that a unit describes."""
+        return parse_manifests(unit.data.decode(errors="replace"), source=f"unit {unit.slug}")
+
+    def deployment(self, service: Service) -> Deployment:
+        """Return the live deployment of a service."""
+        return self.kube.deployment(self.spec.namespace, service.slug)
+
+    def pods(self, service: Service) -> tuple[Pod, ...]:
+        """Return the pods of a service that are not on their way out."""
+        found = self.kube.pods(self.spec.namespace, labels=f"app={service.slug}")
+        return tuple(pod for pod in found if not pod.deleting)
+
+    def unit_images(self, service: Service) -> Mapping[str, str]:
+        """Return the image of each container that the service's units name."""
+        return {
+            container["name"]: container["image"]
+            for unit in self.units_of(service)
+            for manifest in self.manifests(unit)
+            if manifest["kind"] == "Deployment"
+            for container in manifest["spec"]["template"]["spec"]["containers"]
+        }
+
+    def drift(self, manifest: Manifest) -> tuple[FieldDrift, ...]:
+        """Return where a live object differs from what its unit says.
+
+        Raises:
+            NotFoundError: The object does not exist.
+        """
+        live = self.kube.get(ObjectRef.of(manifest))
+        return compare(live, self.kube.apply(manifest, dry_run=True), manager=FIELD_MANAGER)
+
+    def address(self, service: Service) -> str:
+        """Return the base URL at which a service's contract port is reached.
+
+        Raises:
+            NotFoundError: The Service object or its port is missing.
+            UnreachableError: Service addresses cannot be reached from here.
+        """
+        body = self.kube.get(
+            ObjectRef(
+                api_version="v1",
+                kind="Service",
+                namespace=self.spec.namespace,
+                name=service.slug,
+            )
+        )
+        return f"http://{body['spec']['clusterIP']}:{service.health.port}"
+
+    def is_reachable(self, service: Service) -> bool:
+        """Whether something accepts connections at the service's address."""
+        host, port = self.address(service).removeprefix("http://").split(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
+        except OSError:
+            return False
+        return True
+
+    def objects(self) -> tuple[Manifest, ...]:
+        """Return every object in the namespace that somebody put there."""
+        found: list[Manifest] = []
+        for api_version, kind in self.kube.kinds():
+            if kind in PASSING_KINDS:
+                continue
+            found += self.kube.list(api_version, kind, namespace=self.spec.namespace)
+        return tuple(
+            body for body in found if (body["kind"], body["metadata"]["name"]) not in SYSTEM_OBJECTS
+        )
+
+    def is_managed(self, body: Manifest, managed: frozenset[tuple[str, str]]) -> bool:
+        """Whether an object comes from a unit, or from an object that does.
+
+        Args:
+            body: The object.
+            managed: (kind, name) of everything known to be managed so far.
+        """
+        metadata = body["metadata"]
+        if (body["kind"], metadata["name"]) in managed:
+            return True
+        if body["kind"] == "Endpoints":  # made for a Service of the same name, without an owner
+            return ("Service", metadata["name"]) in managed
+        owners = metadata.get("ownerReferences") or ()
+        return any((owner["kind"], owner["name"]) in managed for owner in owners)
+
+    def timeline(self) -> tuple[ServiceTimeline, ...]:
+        """Return how the pods that run now came up."""
+        pods = [(s, pod) for s in self.application.services for pod in self.pods(s)]
+        if not pods:
+            return ()
+        origin = min(pod.created_at for _, pod in pods)
+        return tuple(
+            ServiceTimeline(
+                service=service.slug,
+                pod=pod.name,
+                image=", ".join(pod.spec_images.values()),
+                created_s=(pod.created_at - origin).total_seconds(),
+                started_s=(pod.started_at - origin).total_seconds() if pod.started_at else None,
+                ready_s=(pod.ready_at - origin).total_seconds() if pod.ready_at else None,
+                restarts=pod.restarts,
+            )
+            for service, pod in pods
+        )
+
+    def provenance(self) -> str:
+        """Return `containers` where every node runs them, else `stand-ins`.
+
+        Raises:
+            UnreachableError: The cluster has no node to tell.
+        """
+        nodes = self.kube.list("v1", "Node")
+        if not nodes:
+            raise UnreachableError("the cluster has no node")
+        runtimes = {n["status"]["nodeInfo"]["containerRuntimeVersion"].split(":")[0] for n in nodes}
+        return "containers" if runtimes <= {"containerd", "cri-o", "docker"} else "stand-ins"

@@ -1,0 +1,1 @@
+"""Operations that a user asks for: validate, deploy, install; no printing, no exit codes."""

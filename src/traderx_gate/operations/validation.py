@@ -1,0 +1,130 @@
+"""Validation as an operation: begin evidence, close it, decide. pytest runs in between."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from traderx_gate import runs
+from traderx_gate.checkout import TOOL_VERSION
+from traderx_gate.environment import DeployedEnvironment
+from traderx_gate.errors import EvidenceError
+from traderx_gate.policies import load_policy
+from traderx_gate.runs import Run
+from traderx_gate.verdict import (
+    ClaimKey,
+    ClaimResult,
+    Cluster,
+    Decision,
+    Evidence,
+    EvidenceState,
+    Policy,
+    Subject,
+    evaluate,
+)
+
+SUITES: Mapping[str, str] = {"validate_deployment": "validate"}
+"""The policy that each suite gathers evidence for."""
+
+
+def now() -> dt.datetime:
+    """Return the time, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def policy_of(environment: DeployedEnvironment, name: str) -> Policy:
+    """Return a policy for the services of an environment."""
+    return load_policy(name, environment.application.slugs)
+
+
+def begin(
+    environment: DeployedEnvironment, *, policy: Policy, seed: int, cluster: str, reports: Path
+) -> tuple[Run, Evidence]:
+    """Write evidence as started, every required claim open, before anything is checked.
+
+    Raises:
+        UnreachableError, ConfigurationError: Cluster, ConfigHub or the space are not there;
+            nothing was written.
+        RefusedError: The reports folder cannot be written.
+    """
+    started = now()
+    units = environment.revisions()
+    facts = Cluster(
+        kind=cluster, context=environment.kube.context, version=environment.kube.version()
+    )
+    provenance = environment.provenance()
+    run = runs.create(reports, runs.new_run_name(policy.kind, environment.spec.name, started))
+    evidence = Evidence(
+        run=run.name,
+        kind=policy.kind,
+        state=EvidenceState.STARTED,
+        environment=environment.identity,
+        cluster=facts,
+        provenance=provenance,
+        units_before=units,
+        units_after={},
+        seed=seed,
+        policy=policy.name,
+        policy_sha256=policy.sha256,
+        tool_version=TOOL_VERSION,
+        started_at=started,
+        ended_at=None,
+        required=tuple(sorted(map(str, policy.required))),
+        results=(),
+        timeline=(),
+        exit_status=None,
+    )
+    run.write_evidence(evidence)
+    return run, evidence
+
+
+def close(
+    run: Run,
+    evidence: Evidence,
+    environment: DeployedEnvironment,
+    *,
+    results: Sequence[ClaimResult],
+    exit_status: int,
+) -> Evidence:
+    """Write evidence as closed, with the results and the units as they are now.
+
+    Raises:
+        UnreachableError: Cluster or ConfigHub do not answer any more; evidence stays started.
+    """
+    closed = dataclasses.replace(
+        evidence,
+        state=EvidenceState.CLOSED,
+        units_after=environment.revisions(),
+        timeline=environment.timeline(),
+        results=tuple(results),
+        exit_status=exit_status,
+        ended_at=now(),
+    )
+    run.write_evidence(closed)
+    return closed
+
+
+def decide(run: Run, services: Sequence[str]) -> tuple[Evidence, Decision]:
+    """Evaluate the evidence of a run as it is on disk, for the environment it names.
+
+    Raises:
+        EvidenceError: Missing, void or tampered with.
+    """
+    evidence = run.read_evidence()
+    if evidence.policy not in SUITES.values():
+        raise EvidenceError(f"{run.name}: no policy {evidence.policy!r} in this version")
+    policy = load_policy(evidence.policy, services)
+    subject = Subject(environment=evidence.environment, at=now())
+    return evidence, evaluate(policy, evidence, subject)
+
+
+def titles(policy: Policy) -> Mapping[str, str]:
+    """Return each required claim's sentence, by key."""
+    return {str(key): claim.title for key, claim in policy.required.items()}
+
+
+def key_of(module: str, function: str, service: str) -> ClaimKey:
+    """Return the key of a test: its names without `test_`."""
+    return ClaimKey(
+        module.rpartition(".")[2].removeprefix("test_"), function.removeprefix("test_"), service
+    )

@@ -1,0 +1,84 @@
+"""The report: one self-contained HTML file, a view of evidence and decision; makes no decision."""
+
+import jinja2
+
+from traderx_gate import runs
+from traderx_gate.application import load
+from traderx_gate.checkout import ROOT
+from traderx_gate.errors import GateError
+from traderx_gate.operations import validation
+from traderx_gate.policies import load_policy
+from traderx_gate.runs import Run
+from traderx_gate.verdict import Decision, Evidence, ServiceTimeline
+
+TEMPLATES = ROOT / "reports" / "templates"
+BAR_WIDTH = 620
+
+
+def write_report(run: Run, evidence: Evidence, decision: Decision) -> None:
+    """Write `report.html` into the run's directory, and the index of all runs beside it.
+
+    Raises:
+        RefusedError: The file cannot be written.
+    """
+    policy = load_policy(evidence.policy, load().slugs)
+    by_key = {result.key: result for result in evidence.results}
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            decision=decision,
+            evidence=evidence,
+            required=sorted(
+                ((key, title, by_key.get(key)) for key, title in validation.titles(policy).items()),
+                key=lambda row: (row[0] in decision.proven, row[0]),
+            ),
+            bars=_bars(evidence.timeline),
+            width=BAR_WIDTH,
+        )
+    )
+    runs.write_atomically(run.path / runs.REPORT, page.encode())
+    write_index(run)
+
+
+def write_index(run: Run) -> None:
+    """Write `index.html` over the past runs of the folder that a run lies in."""
+    rows = []
+    for past in runs.past(run.path.parent):
+        try:
+            evidence, decision = validation.decide(past, load().slugs)
+        except GateError as error:
+            rows.append((past.name, None, None, str(error)))
+        else:
+            rows.append((past.name, evidence, decision, decision.summary()))
+    page = _environment().get_template("index.html.j2").render(rows=rows)
+    runs.write_atomically(run.path.parent / "index.html", page.encode())
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _bars(timeline: tuple[ServiceTimeline, ...]) -> list[dict[str, object]]:
+    """Return each pod's bar: from created over started to ready, scaled to the width."""
+    ends = [pod.ready_s or pod.started_s or pod.created_s for pod in timeline]
+    scale = BAR_WIDTH / max([*ends, 1.0])
+    return [
+        {
+            "pod": pod,
+            "y": 24 * row,
+            "x": round(pod.created_s * scale, 1),
+            "starting": round(((pod.started_s or pod.created_s) - pod.created_s) * scale, 1),
+            "warming": round(
+                max(0.0, (pod.ready_s or pod.created_s) - (pod.started_s or pod.created_s)) * scale,
+                1,
+            ),
+        }
+        for row, pod in enumerate(timeline)
+    ]

@@ -1,0 +1,5 @@
+"""TraderX as its clients see it: asks a service by its own contract and judges the answer."""
+
+from traderx_gate.traderx.identity import Answer, identify
+
+__all__ = ["Answer", "identify"]
