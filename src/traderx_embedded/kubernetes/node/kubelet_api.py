@@ -1,0 +1,142 @@
+"""The node's HTTPS API, which only the API server may call: logs, exec, port-forward."""
+
+import ssl
+from collections.abc import Callable
+
+from aiohttp import web
+
+from traderx_embedded.kubernetes.node import container_log, log_reader, streams
+from traderx_embedded.kubernetes.node.settings import Settings
+from traderx_embedded.kubernetes.node.spdy import Connection
+from traderx_embedded.kubernetes.node.status import Waiting
+from traderx_embedded.kubernetes.node.worker import PodWorker
+
+Find = Callable[[str, str], PodWorker | None]
+
+
+class KubeletApi:
+    """Answers for the pods of this node."""
+
+    def __init__(self, settings: Settings, find: Find) -> None:
+        self._settings = settings
+        self._find = find
+
+    async def start(self) -> web.AppRunner:
+        """Listen, and return what has to be cleaned up at the end."""
+        app = web.Application()
+        app.router.add_get("/healthz", _healthz)
+        app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        for kind, handler in (("exec", self._exec), ("portForward", self._forward)):
+            for method in ("GET", "POST"):
+                app.router.add_route(method, f"/{kind}/{{namespace}}/{{pod}}", handler)
+                app.router.add_route(
+                    method, f"/{kind}/{{namespace}}/{{pod}}/{{container}}", handler
+                )
+                app.router.add_route(
+                    method, f"/{kind}/{{namespace}}/{{pod}}/{{uid}}/{{container}}", handler
+                )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(
+            runner, "127.0.0.1", self._settings.kubelet_port, ssl_context=self._tls()
+        ).start()
+        return runner
+
+    def _tls(self) -> ssl.SSLContext:
+        pki = self._settings.pki
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki / "ca.crt"))
+        context.load_cert_chain(pki / "kubelet.crt", pki / "kubelet.key")
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def _worker(self, request: web.Request) -> PodWorker:
+        match = request.match_info
+        worker = self._find(match["namespace"], match["pod"])
+        if worker is None:
+            raise web.HTTPNotFound(text=f'pod "{match["pod"]}" is not on this node')
+        name = match.get("container", worker.pod.container.name)
+        if name != worker.pod.container.name:
+            raise web.HTTPNotFound(text=f'container "{name}" not found in pod "{match["pod"]}"')
+        return worker
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        worker = self._worker(request)
+        try:
+            question = log_reader.Question.from_query(dict(request.query))
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"unreadable option: {error}") from error
+        restart = self._run_number(worker, previous=request.query.get("previous") in {"true", "1"})
+        path = container_log.path_of(self._settings.pods / worker.pod.uid, restart)
+        run = worker.record.run if restart == worker.record.restarts else None
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        async for text in log_reader.read(
+            path, question, is_live=lambda: run is not None and run.is_writing
+        ):
+            await response.write(text)
+        return response
+
+    def _run_number(self, worker: PodWorker, *, previous: bool) -> int:
+        """Return the number of the container's run whose log is asked for."""
+        record, name = worker.record, worker.pod.container.name
+        directory = self._settings.pods / worker.pod.uid
+        waiting = record.state if isinstance(record.state, Waiting) else None
+        candidates = [record.restarts, record.restarts - 1]
+        if previous and waiting is None:
+            candidates.pop(0)
+        for number in candidates:
+            if container_log.path_of(directory, number).exists():
+                return number
+        if previous:
+            text = f'previous terminated container "{name}" in pod "{worker.pod.name}" not found'
+        else:
+            reason = waiting.reason if waiting is not None else "its log is gone"
+            text = f'container "{name}" in pod "{worker.pod.name}" is waiting to start: {reason}'
+        raise web.HTTPBadRequest(text=text)
+
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        worker = self._worker(request)
+        run = worker.record.run
+        if run is None or not run.is_running:
+            raise web.HTTPNotFound(text=f'container not found ("{worker.pod.container.name}")')
+        command = request.query.getall("command", [])
+        if not command:
+            raise web.HTTPBadRequest(text="a command is needed")
+        offered = ",".join(request.headers.getall("X-Stream-Protocol-Version", []))
+        protocol = next((name for name in streams.EXEC_PROTOCOLS if name in offered), None)
+        if protocol is None:
+            raise web.HTTPForbidden(text=f"no stream protocol in common, offered: {offered}")
+        names = {"input": "stdin", "output": "stdout", "error": "stderr"}
+        wanted = {name for key, name in names.items() if request.query.get(key) in {"1", "true"}}
+        if request.query.get("tty") in {"1", "true"}:
+            wanted.discard("stderr")
+        session = streams.ExecSession(
+            run=run, command=command, wanted=frozenset(wanted | {"error"})
+        )
+        await session.serve(*await streams.upgrade(request, protocol))
+        return _handed_over(request)
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        worker = self._worker(request)
+        run = worker.record.run
+        if run is None or not run.is_running:
+            raise web.HTTPNotFound(text=f'pod "{worker.pod.name}" is not running')
+        forwarding = streams.Forwarding(
+            address=self._settings.networks.private_of(worker.record.ip)
+        )
+        reader, writer = await streams.upgrade(request, streams.FORWARD_PROTOCOL)
+        try:
+            await Connection(reader, writer, forwarding.opened).run()
+        finally:
+            writer.close()
+        return _handed_over(request)
+
+
+def _handed_over(request: web.Request) -> web.StreamResponse:
+    """Tell aiohttp that the connection, which it no longer reads, has ended."""
+    request.protocol.connection_lost(None)
+    return web.Response()
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.Response(text="ok")

@@ -1,0 +1,75 @@
+"""The processes of a pod on this machine: found by their marker, so that none outlives its pod."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def of_pod(uid: str) -> list[int]:
+    """Return the ids of all processes that carry the pod's marker."""
+    marker = f"TRADERX_POD_UID={uid}".encode()
+    return [pid for pid, variables in _environments() if marker in variables]
+
+
+def of_all_pods(state: Path) -> list[int]:
+    """Return the ids of all pod processes of the cluster in this state directory."""
+    marker = f"TRADERX_STATE={state}".encode()
+    return [
+        pid
+        for pid, variables in _environments()
+        if marker in variables and any(item.startswith(b"TRADERX_POD_UID=") for item in variables)
+    ]
+
+
+def kill(pids: list[int]) -> None:
+    """Send SIGKILL to each that still lives."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def anonymous_bytes(pids: list[int]) -> int:
+    """Return the memory that only these processes hold: what an out-of-memory killer counts."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = 0
+    for pid in pids:
+        try:
+            fields = (PROC / str(pid) / "statm").read_bytes().split()
+        except OSError:
+            continue  # it has ended
+        total += (int(fields[1]) - int(fields[2])) * page
+    return total
+
+
+def sessions() -> dict[int, list[int]]:
+    """Return the live processes by session; the first process of a container leads a session."""
+    found: dict[int, list[int]] = {}
+    for pid in _pids():
+        try:
+            stat = (PROC / str(pid) / "stat").read_bytes()
+        except OSError:
+            continue  # it has ended
+        # The name in parentheses may contain anything, spaces and parentheses included.
+        session = int(stat.rpartition(b")")[2].split()[3])
+        found.setdefault(session, []).append(pid)
+    return found
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+
+
+def _environments() -> Iterator[tuple[int, list[bytes]]]:
+    own = os.getpid()
+    for pid in _pids():
+        if pid == own:
+            continue
+        try:
+            yield pid, (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended, or belongs to another user
