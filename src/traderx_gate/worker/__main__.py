@@ -1,0 +1,112 @@
+"""Start the worker: everything but the context comes from the environment.
+
+CONFIGHUB_URL, CONFIGHUB_WORKER_PORT, CONFIGHUB_WORKER_ID, CONFIGHUB_WORKER_SECRET, KUBECONFIG, and
+IN_CLUSTER_TARGET_NAME to name the target otherwise than `<worker>-<context>`.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import yaml
+
+from traderx_gate.errors import ConfigHubError, ConfigurationError
+from traderx_gate.kube import Kube
+from traderx_gate.worker.bridge import Bridge
+from traderx_gate.worker.protocol import WorkerClient
+from traderx_gate.worker.worker import Worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says."""
+
+    url: str
+    worker_id: str
+    secret: str = field(repr=False)
+    kubeconfig: Path
+    target_name: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: One is missing or malformed.
+        """
+        needed = ("CONFIGHUB_URL", "CONFIGHUB_WORKER_ID", "CONFIGHUB_WORKER_SECRET", "KUBECONFIG")
+        absent = [name for name in needed if not environment.get(name)]
+        if absent:
+            raise ConfigurationError(f"worker: {', '.join(absent)} must be set in the environment")
+        parts = urlsplit(environment["CONFIGHUB_URL"])
+        port = environment.get("CONFIGHUB_WORKER_PORT") or "443"
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not port.isdigit():
+            raise ConfigurationError(
+                f"worker: CONFIGHUB_URL {environment['CONFIGHUB_URL']!r} with "
+                f"CONFIGHUB_WORKER_PORT {port!r}: expected http(s)://host and a number"
+            )
+        return cls(
+            url=f"{parts.scheme}://{parts.hostname}:{port}",
+            worker_id=environment["CONFIGHUB_WORKER_ID"],
+            secret=environment["CONFIGHUB_WORKER_SECRET"],
+            kubeconfig=Path(environment["KUBECONFIG"]),
+            target_name=environment.get("IN_CLUSTER_TARGET_NAME", ""),
+        )
+
+
+def current_context(kubeconfig: Path) -> str:
+    """Return the name of a kubeconfig's current context.
+
+    Raises:
+        ConfigurationError: The file cannot be read or names none.
+    """
+    try:
+        name = yaml.safe_load(kubeconfig.read_text())["current-context"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"kubeconfig {kubeconfig}: no current context: {error}") from error
+    return str(name)
+
+
+async def serve(settings: Settings, context: str) -> None:
+    """Run the worker until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    kube = Kube.from_kubeconfig(settings.kubeconfig, context=context)
+    client = WorkerClient(settings.url, worker_id=settings.worker_id, secret=settings.secret)
+    worker = Worker(client, Bridge(kube), context=context, target_name=settings.target_name)
+    try:
+        await worker.run(stop)
+    finally:
+        await client.close()
+
+
+def main() -> int:
+    """Run the worker: 0 when told to stop, 1 when refused by the server, 2 when misconfigured."""
+    parser = argparse.ArgumentParser(prog="python -m traderx_gate.worker")
+    parser.add_argument("--context", help="of the kubeconfig; its current one by default")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = Settings.from_environment(os.environ)
+        asyncio.run(serve(settings, arguments.context or current_context(settings.kubeconfig)))
+    except ConfigurationError as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return 2
+    except ConfigHubError as error:
+        sys.stderr.write(f"worker: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
