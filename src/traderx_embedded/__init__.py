@@ -1,0 +1,1 @@
+"""Embedded systems: Kubernetes, ConfigHub, TraderX stand-ins; always started as processes."""

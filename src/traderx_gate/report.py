@@ -43,7 +43,7 @@ def write_report(run: Run, evidence: Evidence, decision: Decision) -> None:
 
 def write_index(run: Run) -> None:
     """Write `index.html` over the past runs of the folder that a run lies in."""
-    rows = []
+    rows: list[tuple[str, Evidence | None, Decision | None, str]] = []
     for past in runs.past(run.path.parent):
         try:
             evidence, decision = validation.decide(past, load().slugs)
@@ -69,16 +69,16 @@ def _bars(timeline: tuple[ServiceTimeline, ...]) -> list[dict[str, object]]:
     """Return each pod's bar: from created over started to ready, scaled to the width."""
     ends = [pod.ready_s or pod.started_s or pod.created_s for pod in timeline]
     scale = BAR_WIDTH / max([*ends, 1.0])
-    return [
-        {
-            "pod": pod,
-            "y": 24 * row,
-            "x": round(pod.created_s * scale, 1),
-            "starting": round(((pod.started_s or pod.created_s) - pod.created_s) * scale, 1),
-            "warming": round(
-                max(0.0, (pod.ready_s or pod.created_s) - (pod.started_s or pod.created_s)) * scale,
-                1,
-            ),
-        }
-        for row, pod in enumerate(timeline)
-    ]
+    return [_bar(pod, y=24 * row, scale=scale) for row, pod in enumerate(timeline)]
+
+
+def _bar(pod: ServiceTimeline, *, y: int, scale: float) -> dict[str, object]:
+    started = pod.created_s if pod.started_s is None else pod.started_s
+    ready = started if pod.ready_s is None else max(started, pod.ready_s)
+    return {
+        "pod": pod,
+        "y": y,
+        "x": round(pod.created_s * scale, 1),
+        "starting": round((started - pod.created_s) * scale, 1),
+        "warming": round((ready - started) * scale, 1),
+    }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import EvidenceError
 from traderx_gate.policies import load_policy
 from traderx_gate.runs import Run
+from traderx_gate.settings import Settings
 from traderx_gate.verdict import (
     ClaimKey,
     ClaimResult,
@@ -25,6 +27,12 @@ from traderx_gate.verdict import (
 
 SUITES: Mapping[str, str] = {"validate_deployment": "validate"}
 """The policy that each suite gathers evidence for."""
+
+
+SESSION_FILE = "session.json"
+"""What the processes of a run need to attach to it, in its directory."""
+RUN_VARIABLE = "TRADERX_GATE_RUN"
+"""Names the run's directory to a pytest that the command line started."""
 
 
 def now() -> dt.datetime:
@@ -75,6 +83,20 @@ def begin(
         exit_status=None,
     )
     run.write_evidence(evidence)
+    return run, evidence
+
+
+def begin_session(
+    resolved: Settings, *, environment: str, suite: str, seed: int, reports: Path
+) -> tuple[Run, Evidence]:
+    """Begin a run's evidence, and leave what its processes need to attach to it."""
+    deployed = resolved.connect(environment)
+    policy = policy_of(deployed, SUITES[suite])
+    run, evidence = begin(
+        deployed, policy=policy, seed=seed, cluster=resolved.cluster, reports=reports
+    )
+    body = {"settings": resolved.to_json(), "environment": environment}
+    runs.write_atomically(run.path / SESSION_FILE, json.dumps(body).encode())
     return run, evidence
 
 

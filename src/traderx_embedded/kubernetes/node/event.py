@@ -60,8 +60,9 @@ class Recorder:
                     break
                 except ApiError as error:
                     if error.is_final or attempt == ATTEMPTS - 1:
-                        # Expected where the namespace is going away; told for all others.
-                        _LOG.warning("event not recorded error=%s", error)
+                        # 403 is what a namespace says that is going away.
+                        level = logging.INFO if error.status == 403 else logging.WARNING
+                        _LOG.log(level, "event not recorded error=%s", error)
                         series.count = series.written
                         break
                     await asyncio.sleep(RETRY_S)

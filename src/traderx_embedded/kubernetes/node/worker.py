@@ -107,6 +107,7 @@ class PodWorker:
             self.publish()
             return
         record.restarts += 1 if record.has_run else 0
+        self.publish()
         while True:
             ended, forced = await self._run_once()
             record.state = ended

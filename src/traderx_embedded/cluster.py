@@ -1,0 +1,254 @@
+"""Up, down and status of one embedded cluster with its ConfigHub."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from traderx_embedded import processes, procfs, slots, supervisor
+from traderx_embedded import state as state_directory
+from traderx_embedded.errors import LeftoverError, NotReadyError, RefusedError
+from traderx_embedded.kubernetes import certificates, control_plane, programs
+from traderx_embedded.processes import ProcessSpec
+from traderx_embedded.state import Settings, State
+
+READY_DEADLINE_S = 90.0
+STOP_DEADLINE_S = 45.0
+REQUEST_TIMEOUT_S = 2.0
+LOOK_EVERY_S = 0.05
+SAY_EVERY_S = 5.0
+LOG_LINES = 6
+
+
+def require_linux() -> None:
+    """Refuse elsewhere: the node needs /proc and all of 127.0.0.0/8.
+
+    Raises:
+        RefusedError: This is not Linux.
+    """
+    if sys.platform != "linux":
+        raise RefusedError(
+            f"the embedded cluster runs on Linux only, this is {sys.platform}; use --cluster kind"
+        )
+
+
+def up(state: State) -> None:
+    """Bring everything up and wait until it is ready; harmless when it is.
+
+    Raises:
+        RefusedError: Nothing was started: platform, slot, unreadable state.
+        BuildError: The control plane cannot be built.
+        NotReadyError: Something did not become ready; its last log lines are in the message.
+    """
+    require_linux()
+    folder = programs.find()
+    with state.locked(waiting=lambda: _say("another command works on this cluster; waiting")):
+        settings = state.settings()
+        if supervisor.read_status(state) is None or settings is None:
+            settings = _start(state, settings, folder)
+        _await_ready(state, settings)
+
+
+def _start(state: State, known: Settings | None, folder: Path) -> Settings:
+    """Repair what a crash left, write down what shall run, start the supervisor."""
+    left = procfs.kill_marked(state.root)
+    if left:
+        _say(f"stopped {len(left)} processes that an earlier run left behind")
+    slot, descriptor = slots.acquire(state, slot=known.slot if known else None)
+    try:
+        ports = slots.choose_ports(slot, previous=known.ports if known else None)
+        settings = Settings(slot=slot, ports=ports)
+        state_directory.write(state.settings_file, json.dumps(settings.to_json(), indent=1))
+        for path in (state.logs, state.processes, state.run):
+            path.mkdir(mode=0o700, exist_ok=True)
+        certificates.make(state, settings)
+        specs = (
+            *control_plane.specs(state, settings, folder),
+            _node(state),
+            _confighub(settings),
+        )
+        for spec in specs:
+            processes.write(state, spec)
+        _start_supervisor(state, descriptor)
+    finally:
+        os.close(descriptor)
+    return settings
+
+
+def _node(state: State) -> ProcessSpec:
+    return ProcessSpec(
+        name="node",
+        argv=(sys.executable, "-m", "traderx_embedded.kubernetes.node", str(state.root)),
+        after=("kube-apiserver",),
+    )
+
+
+def _confighub(settings: Settings) -> ProcessSpec:
+    options = {
+        "--port": str(settings.ports.confighub),
+        "--database": "confighub.db",
+        "--token-file": "confighub.token",
+    }
+    words = [word for option in options.items() for word in option]
+    return ProcessSpec(
+        name="confighub", argv=(sys.executable, "-m", "traderx_embedded.confighub", *words)
+    )
+
+
+def _start_supervisor(state: State, descriptor: int) -> None:
+    """Start it in a session of its own: it survives the terminal, and holds the slot's lock."""
+    command = [sys.executable, "-m", "traderx_embedded", "supervise", str(state.root)]
+    with state.log("supervisor").open("ab") as log:
+        subprocess.Popen(
+            [*command, "--descriptor", str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=state.root,
+            env=supervisor.clean_environment(state, os.environ),
+            start_new_session=True,
+            pass_fds=(descriptor,),
+        )
+
+
+def _await_ready(state: State, settings: Settings) -> None:
+    """Wait for the API, the node and ConfigHub, in the order in which they come."""
+    deadline = time.monotonic() + READY_DEADLINE_S
+    said = time.monotonic()
+    awaited: list[tuple[str, str, Callable[[], str]]] = [
+        ("ConfigHub", "confighub", lambda: _confighub_missing(state, settings)),
+        ("the Kubernetes API", "kube-apiserver", lambda: _api_missing(state, settings)),
+        ("the node", "node", lambda: _node_missing(state, settings)),
+    ]
+    for what, process, missing in awaited:
+        while why := missing():
+            now = time.monotonic()
+            if now > deadline:
+                raise NotReadyError(
+                    f"{what} was not ready after {READY_DEADLINE_S:.0f} s: {why}\n"
+                    f"{_last_lines(state, process)}"
+                )
+            if now - said > SAY_EVERY_S:
+                said = now
+                _say(f"waiting for {what}: {why}")
+            time.sleep(LOOK_EVERY_S)
+
+
+def _api_missing(state: State, settings: Settings) -> str:
+    return _ask(state, f"https://127.0.0.1:{settings.ports.apiserver}/readyz")[1]
+
+
+def _node_missing(state: State, settings: Settings) -> str:
+    port, name = settings.ports.apiserver, settings.node_name
+    body, why = _ask(state, f"https://127.0.0.1:{port}/api/v1/nodes/{name}")
+    if why:
+        return why
+    conditions = json.loads(body)["status"].get("conditions", ())
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return "" if ready else "its condition Ready is not True"
+
+
+def _confighub_missing(state: State, settings: Settings) -> str:
+    if not state.confighub_token.exists():
+        return "it has not written its token yet"
+    token = state.confighub_token.read_text(encoding="utf-8").strip()
+    url = f"http://127.0.0.1:{settings.ports.confighub}/api/info"
+    return _ask(state, url, {"Authorization": f"Bearer {token}"})[1]
+
+
+def _ask(state: State, url: str, headers: Mapping[str, str] | None = None) -> tuple[bytes, str]:
+    """Return the body, or why there is none."""
+    context = None
+    if url.startswith("https"):
+        context = ssl.create_default_context(cafile=str(state.pki / "ca.crt"))
+        context.load_cert_chain(state.pki / "admin.crt", state.pki / "admin.key")
+    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310  # loopback
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    try:
+        with opener.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
+            return answer.read(), ""
+    except urllib.error.HTTPError as error:
+        return b"", f"it answers {error.code}"
+    except OSError as error:
+        return b"", str(getattr(error, "reason", error))
+
+
+def _last_lines(state: State, process: str) -> str:
+    path = state.log(process)
+    if not path.exists():
+        return f"{path} does not exist: it was never started; see {state.log('supervisor')}"
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+    return "\n".join([f"{path}:", *(f"  {line[:300]}" for line in lines)])
+
+
+def down(state: State, *, keep_data: bool) -> None:
+    """Stop everything and remove what `up` made; harmless when nothing is there.
+
+    Raises:
+        LeftoverError: A process could not be stopped.
+    """
+    require_linux()
+    if not state.exists and not procfs.marked(state.root):
+        return
+    with state.locked(waiting=lambda: _say("another command works on this cluster; waiting")):
+        running = supervisor.read_status(state)
+        if running is not None and procfs.send(running.identity, signal.SIGTERM):
+            procfs.await_end(running.identity.pid, STOP_DEADLINE_S)
+        procfs.kill_marked(state.root)
+        left = procfs.marked(state.root)
+        if left:
+            raise LeftoverError(f"{state.root}: processes {left} are still there")
+        if not keep_data:
+            slots.release(state)
+        state.remove(keep_data=keep_data)
+
+
+def status(state: State) -> dict[str, Any]:
+    """Return what runs and where it is reached, as JSON.
+
+    Raises:
+        RefusedError: Nothing was brought up here.
+    """
+    settings = state.settings()
+    if settings is None:
+        raise RefusedError(f"{state.root}: nothing was brought up here")
+    running = supervisor.read_status(state)
+    listed = running.processes if running else ()
+    return {
+        "running": bool(listed) and all(process.state == "running" for process in listed),
+        "project": None,
+        "kubeconfig": str(state.kubeconfig),
+        "context": certificates.CONTEXT,
+        "confighub": {
+            "url": f"http://127.0.0.1:{settings.ports.confighub}",
+            "token_file": str(state.confighub_token),
+        },
+        "control": {
+            "url": f"http://127.0.0.1:{settings.ports.control}",
+            "token_file": str(state.control_token),
+        },
+        "processes": [
+            {
+                "name": process.name,
+                "pid": process.pid,
+                "state": process.state,
+                "restarts": process.restarts,
+                "since": process.since,
+            }
+            for process in listed
+        ],
+    }
+
+
+def _say(text: str) -> None:
+    print(f"up: {text}", file=sys.stderr, flush=True)

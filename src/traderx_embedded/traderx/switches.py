@@ -1,0 +1,109 @@
+"""Switches for defects, and the admin port that sets them.
+
+A defect is never set through the environment of a unit: it would be seen as a difference between
+unit and live object, and the test would have proved that instead.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from traderx_embedded.traderx.http_server import Handler, Request, Response
+
+SLOW_S = 2.0
+
+GUI_PAGE = (
+    b'<!doctype html>\n<html lang="en">\n<head>\n  <meta charset="utf-8">\n  <title>TraderX</title>\n'
+    b'  <base href=".">\n</head>\n<body>\n  <app-root></app-root>\n</body>\n</html>\n'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """A defect that a service can be given while it runs."""
+
+    name: str
+    meaning: str
+
+
+UNAVAILABLE = Switch(name="unavailable", meaning="every route answers 500")
+WRONG_APPLICATION = Switch(
+    name="wrong-application",
+    meaning="every route answers as the web page does: 200 with its index page",
+)
+EMPTY_DATA = Switch(name="empty-data", meaning="lists are empty, with status 200")
+SLOW = Switch(name="slow", meaning=f"every answer comes {SLOW_S:g} s late")
+COMMON = (UNAVAILABLE, WRONG_APPLICATION, EMPTY_DATA, SLOW)
+
+
+class Switches:
+    """The switches of one service; all are off at its start."""
+
+    def __init__(self, declared: Iterable[Switch] = COMMON) -> None:
+        self._on = {switch.name: False for switch in declared}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._on
+
+    def is_on(self, switch: Switch) -> bool:
+        """Whether the defect is in effect."""
+        return self._on[switch.name]
+
+    def set(self, name: str, *, on: bool) -> None:
+        """Set a declared switch."""
+        if name not in self._on:
+            raise KeyError(name)
+        self._on[name] = on
+
+    def as_table(self) -> dict[str, bool]:
+        """Return all switches by name."""
+        return dict(self._on)
+
+
+def defective(
+    handler: Handler, switches: Switches, *, failure: Callable[[Request], Response]
+) -> Handler:
+    """Return the handler with the defects that every service shares.
+
+    Args:
+        handler: What answers while the defects are off.
+        switches: Read at every request.
+        failure: How this kind of service answers when it fails altogether.
+    """
+
+    async def handle(request: Request) -> Response:
+        if switches.is_on(SLOW):
+            await asyncio.sleep(SLOW_S)
+        if switches.is_on(WRONG_APPLICATION):
+            return Response(status=200, headers=(("Content-Type", "text/html"),), body=GUI_PAGE)
+        if switches.is_on(UNAVAILABLE):
+            return failure(request)
+        return await handler(request)
+
+    return handle
+
+
+def admin(switches: Switches) -> Callable[[Request], Awaitable[Response]]:
+    """Return the handler of the admin port: `GET /switches`, `PUT /switches/{name}`."""
+
+    async def handle(request: Request) -> Response:
+        if request.method == "GET" and request.path == "/switches":
+            return _answer(200, switches.as_table())
+        name = request.path.removeprefix("/switches/")
+        if name not in switches:
+            known = ", ".join(switches.as_table())
+            return _answer(404, {"error": f"no switch {name!r}; there are: {known}"})
+        if request.method != "PUT":
+            return _answer(405, {"error": "PUT true or false"})
+        if request.body not in {b"true", b"false"}:
+            return _answer(400, {"error": "the body has to be true or false"})
+        switches.set(name, on=request.body == b"true")
+        return _answer(200, switches.as_table())
+
+    return handle
+
+
+def _answer(status: int, value: object) -> Response:
+    headers = (("Content-Type", "application/json"),)
+    return Response(status=status, headers=headers, body=json.dumps(value).encode())

@@ -1,0 +1,1 @@
+"""Delivery: install units, deploy an environment in dependency order."""

@@ -1,0 +1,175 @@
+"""Deployment of an environment in dependency order; stops at the first service that fails."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from traderx_gate import traderx
+from traderx_gate.application import Service
+from traderx_gate.confighub import Unit, UnitEvent
+from traderx_gate.environment import DeployedEnvironment
+from traderx_gate.errors import DeliveryError, GateError
+from traderx_gate.kube import Deployment, Pod
+from traderx_gate.settings import Settings
+from traderx_gate.waiting import Deadline, polling, until
+
+DEPLOYMENT_TIMEOUT_S = 300.0
+"""The runbook's DEPLOYMENT_TIMEOUT."""
+POLL_S = 0.05
+LOG_LINES = 8
+EVENTS = 5
+HOPELESS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerError"}
+)
+CRASHES = 2
+"""Restarts after which a crashing container is given up."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutSnapshot:
+    """A deployment and its pods at one time."""
+
+    deployment: Deployment
+    pods: tuple[Pod, ...]
+
+    def is_complete(self) -> bool:
+        """Whether all replicas are rolled out."""
+        return self.deployment.is_rolled_out()
+
+    def hopeless(self) -> str | None:
+        """Why it cannot complete without somebody's help; None while it may."""
+        for pod in self.pods:
+            for container in pod.containers:
+                if container.reason in HOPELESS:
+                    return f"{pod.name}: {container.reason}: {container.message}"
+                if container.reason == "CrashLoopBackOff" and container.restarts >= CRASHES:
+                    return f"{pod.name}: crashed {container.restarts} times, {container.last_exit}"
+        return self.deployment.stuck or None
+
+    def __str__(self) -> str:
+        """Return the counts, and the pods that are not ready."""
+        waiting = "; ".join(str(pod) for pod in self.pods if not pod.ready)
+        return f"{self.deployment}" + (f"; {waiting}" if waiting else "")
+
+
+def deploy(
+    settings: Settings, environment: str, *, report: Report, timeout_s: float = DEPLOYMENT_TIMEOUT_S
+) -> None:
+    """Apply an environment's units in dependency order, each service healthy before its dependants.
+
+    Services that do not need each other go in parallel, each with clients of its own.
+
+    Raises:
+        DeliveryError: A service failed; says which, why, and what was not done.
+        UnreachableError, ConfigurationError: Nothing was changed.
+    """
+    deployed = settings.connect(environment)
+    units = deployed.units()
+    application = deployed.application
+    wanted = [*application.shared_units, *(u for s in application.services for u in s.units)]
+    missing = [slug for slug in wanted if slug not in units]
+    if missing:
+        raise DeliveryError(
+            f"space {deployed.space.slug} has no unit {missing[0]}; install it first"
+        )
+    deployed.kube.version()
+    deadline = Deadline(timeout_s)
+    waves = application.waves()
+    started = time.monotonic()
+    try:
+        for slug in application.shared_units:
+            _apply(deployed, units[slug], deadline)
+            report(f"{slug}: applied")
+    except GateError as error:
+        raise DeliveryError(f"{error}. Not done: {', '.join(application.slugs)}") from error
+    for number, wave in enumerate(waves):
+        with ThreadPoolExecutor(max_workers=len(wave)) as pool:
+            runs = {
+                s: pool.submit(_deploy_service, settings, environment, s, deadline) for s in wave
+            }
+        failures = {s: run.exception() for s, run in runs.items() if run.exception() is not None}
+        for service in wave:
+            if service not in failures:
+                report(f"{service.slug}: healthy after {time.monotonic() - started:.1f} s")
+        if failures:
+            later = [s.slug for left in waves[number + 1 :] for s in left]
+            said = "\n".join(_explain(deployed, s, e) for s, e in failures.items())
+            not_done = f"Not done: {', '.join(later)}" if later else "Nothing else was left to do"
+            raise DeliveryError(f"{said}\n{not_done}")
+
+
+def _deploy_service(
+    settings: Settings, environment: str, service: Service, deadline: Deadline
+) -> None:
+    deployed = settings.connect(environment)
+    for unit in deployed.units_of(service):
+        _apply(deployed, unit, deadline)
+    until(
+        deployed.kube.watch(
+            [("apps/v1", "Deployment"), ("v1", "Pod")],
+            lambda: RolloutSnapshot(
+                deployment=deployed.deployment(service), pods=deployed.pods(service)
+            ),
+            namespace=deployed.spec.namespace,
+            labels=f"app={service.slug}",
+            deadline=deadline,
+        ),
+        RolloutSnapshot.is_complete,
+        hopeless=RolloutSnapshot.hopeless,
+        what="its replicas to be ready",
+    )
+    address = deployed.address(service)
+    until(
+        polling(lambda: traderx.identify(address, service), every_s=POLL_S, deadline=deadline),
+        lambda answer: answer.matches,
+        what=f"{service.health.method} {service.health.path} to answer {service.health.status}",
+        describe=lambda answer: answer.seen,
+    )
+
+
+def _apply(deployed: DeployedEnvironment, unit: Unit, deadline: Deadline) -> None:
+    """Apply a unit and wait until the worker has ended the operation."""
+    operation = deployed.confighub.unit_apply(unit)
+
+    def read() -> UnitEvent | None:
+        events = deployed.confighub.unit_event_list(unit, operation=operation)
+        return events[-1] if events else None
+
+    last = until(
+        polling(read, every_s=POLL_S, deadline=deadline),
+        lambda event: event is not None and event.is_terminal(),
+        what=f"ConfigHub's worker to apply unit {unit.slug}",
+        describe=lambda event: "queued" if event is None else f"{event.status} {event.message}",
+    )
+    if last is None or last.status != "Completed":
+        ended = "nothing" if last is None else f"{last.result}: {last.message}"
+        raise DeliveryError(f"unit {unit.slug}: apply ended as {ended}")
+
+
+def _explain(deployed: DeployedEnvironment, service: Service, error: BaseException | None) -> str:
+    """Return why a service failed: what was waited for, its events, its last log lines."""
+    if error is not None and not isinstance(error, GateError):
+        raise error
+    lines = [f"{service.slug} failed: {error}"]
+    try:
+        lines += [f"  event: {text}" for text in _events(deployed, service)]
+        for pod in [pod for pod in deployed.pods(service) if not pod.ready][:1]:
+            text = deployed.kube.logs(pod.namespace, pod.name, lines=LOG_LINES)
+            lines += [f"  log {pod.name}: {line}" for line in text.splitlines()]
+    except GateError as unreadable:
+        lines.append(f"  (events and logs cannot be read: {unreadable})")
+    return "\n".join(lines)
+
+
+def _events(deployed: DeployedEnvironment, service: Service) -> list[str]:
+    events = [
+        event
+        for event in deployed.kube.list("v1", "Event", namespace=deployed.spec.namespace)
+        if event["involvedObject"].get("name", "").startswith(service.slug)
+        and event.get("type") == "Warning"
+    ]
+    events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    return [f"{e['reason']}: {e['message']} (x{e.get('count') or 1})" for e in events[-EVENTS:]]

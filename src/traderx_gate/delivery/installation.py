@@ -1,0 +1,142 @@
+"""Installation: the project's spaces, base units, an environment's clones, worker and target."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from traderx_gate.application import Application, EnvironmentSpec, unit_data
+from traderx_gate.application.catalogue import unit_slugs
+from traderx_gate.confighub import ConfigHub, Space, Target, Unit, Worker
+from traderx_gate.errors import DeliveryError
+from traderx_gate.kube import parse_manifests
+from traderx_gate.waiting import Deadline, polling, until
+
+WORKER = "confighub-worker"
+WORKER_DEADLINE_S = 30.0
+POLL_S = 0.1
+
+_FIRST = (
+    "amber",
+    "brisk",
+    "calm",
+    "dapper",
+    "eager",
+    "gentle",
+    "lively",
+    "mellow",
+    "nimble",
+    "quiet",
+)
+_SECOND = (
+    "badger",
+    "falcon",
+    "heron",
+    "lynx",
+    "marten",
+    "otter",
+    "plover",
+    "raven",
+    "stoat",
+    "wren",
+)
+
+StartWorker = Callable[[Space, Worker], None]
+"""Starts the worker's process, or sees that it runs; a worker needs its identity and secret."""
+Report = Callable[[str], None]
+
+
+def new_project() -> str:
+    """Return a name that is not taken by chance: `mellow-otter-traderx`."""
+    return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-traderx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """Makes what is missing of a project in ConfigHub; what is there stays as it is."""
+
+    confighub: ConfigHub
+    application: Application
+    project: str
+    report: Report
+
+    def base(self) -> Space:
+        """Make the base space with its units."""
+        for slug in unit_slugs(self.application):  # all of them are good before the first effect
+            parse_manifests(unit_data(slug).decode(), source=f"units/base/{slug}.yaml")
+        space = self._space("base")
+        present = {unit.slug for unit in self.confighub.unit_list(space)}
+        missing = [slug for slug in unit_slugs(self.application) if slug not in present]
+        for slug in missing:
+            self.confighub.unit_create(space, slug, unit_data(slug), labels=self._labels(slug))
+        self.report(f"{space.slug}: {len(present) + len(missing)} units, {len(missing)} made")
+        return space
+
+    def environment(self, spec: EnvironmentSpec, start_worker: StartWorker) -> Space:
+        """Make an environment: clones of its upstream in its own namespace, a worker, a target.
+
+        Raises:
+            DeliveryError: The upstream is not installed, or the worker does not connect.
+        """
+        upstream = self.confighub.space_find(f"{self.project}-{spec.upstream}")
+        if upstream is None:
+            raise DeliveryError(
+                f"{spec.name} is cloned from {spec.upstream}, which is not installed"
+            )
+        space = self._space(spec.name)
+        target = self._target(space, start_worker)
+        there = self.application.environment(spec.upstream)
+        present = {unit.slug: unit for unit in self.confighub.unit_list(space)}
+        made = 0
+        for source in self.confighub.unit_list(upstream):
+            unit = present.get(source.slug)
+            if unit is None:
+                labels = {**source.labels, "environment": spec.name, "targetable": "true"}
+                unit = self.confighub.unit_clone(source, space, labels=labels)
+                made += 1
+            unit = self._with_namespace(unit, there.namespace, spec.namespace)
+            if unit.target_id != target.id:
+                self.confighub.unit_set_target(unit, target)
+        self.report(
+            f"{space.slug}: {len(present) + made} units, {made} cloned from {spec.upstream}"
+        )
+        return space
+
+    def _space(self, name: str) -> Space:
+        slug = f"{self.project}-{name}"
+        found = self.confighub.space_find(slug)
+        labels = {"project": self.project, "environment": name}
+        return found or self.confighub.space_create(slug, labels=labels)
+
+    def _labels(self, slug: str) -> dict[str, str]:
+        for service in self.application.services:
+            if slug in service.units:
+                labels = {"service": service.slug, "layer": service.layer}
+                return {**labels, "order": str(service.order), "project": self.project}
+        return {"type": "infra", "order": "0", "project": self.project}
+
+    def _with_namespace(self, unit: Unit, old: str, new: str) -> Unit:
+        """Move a fresh clone into the environment's namespace (D13), by text: bytes stay stable."""
+        data = unit.data.replace(old.encode(), new.encode())
+        if data == unit.data:
+            return unit
+        return self.confighub.unit_update(unit, data, change=f"namespace {new}")
+
+    def _target(self, space: Space, start_worker: StartWorker) -> Target:
+        workers = {worker.slug: worker for worker in self.confighub.worker_list(space)}
+        worker = workers.get(WORKER) or self.confighub.worker_create(space, WORKER)
+        start_worker(space, worker)
+        found = until(
+            polling(
+                lambda: (self._condition(space), self.confighub.target_list(space)),
+                every_s=POLL_S,
+                deadline=Deadline(WORKER_DEADLINE_S),
+            ),
+            lambda seen: seen[0] == "Ready" and any(t.worker_id == worker.id for t in seen[1]),
+            what=f"worker {WORKER} of {space.slug} to connect and name its target",
+            describe=lambda seen: f"condition {seen[0] or 'unknown'}, {len(seen[1])} targets",
+        )
+        return next(target for target in found[1] if target.worker_id == worker.id)
+
+    def _condition(self, space: Space) -> str:
+        workers = {worker.slug: worker.condition for worker in self.confighub.worker_list(space)}
+        return workers.get(WORKER, "")

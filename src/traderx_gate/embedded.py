@@ -1,0 +1,75 @@
+"""The embedded systems as seen from here: another program, started as a child, spoken to by files.
+
+Nothing of it is imported; addresses and credentials cross over as JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from traderx_gate.checkout import state_directory
+from traderx_gate.confighub import Space, Worker
+from traderx_gate.errors import ConfigurationError, UnreachableError
+from traderx_gate.settings import Settings
+
+COMMAND_TIMEOUT_S = 3600
+"""A cold build of the control plane takes minutes; the program has shorter deadlines of its own."""
+
+
+def argv(*words: str) -> list[str]:
+    """Return the command line of the embedded systems' program."""
+    return [sys.executable, "-m", "traderx_embedded", *words]
+
+
+def run(command: str, options: Sequence[str] = (), *, quiet: bool = False) -> int:
+    """Run a command of the embedded systems; its progress and errors go to our standard error.
+
+    With `quiet` its standard output is dropped. Returns its exit code.
+    """
+    out = subprocess.DEVNULL if quiet else None
+    done = subprocess.run(
+        argv(command, str(state_directory()), *options),
+        stdout=out,
+        timeout=COMMAND_TIMEOUT_S,
+        check=False,
+    )
+    return done.returncode
+
+
+def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
+    """Have the supervisor run our worker for a space; its secret goes through a pipe, not argv.
+
+    Raises:
+        UnreachableError: The supervisor did not take it.
+    """
+    if settings.cluster != "embedded":
+        raise ConfigurationError(
+            f"no worker process can be started for --cluster {settings.cluster}"
+        )
+    port = settings.confighub_url.rpartition(":")[2]
+    process = {
+        "argv": [sys.executable, "-m", "traderx_gate.worker"],
+        "env": {
+            "CONFIGHUB_URL": settings.confighub_url,
+            "CONFIGHUB_WORKER_PORT": port,
+            "CONFIGHUB_WORKER_ID": worker.id,
+            "CONFIGHUB_WORKER_SECRET": worker.secret,
+            "KUBECONFIG": str(settings.kubeconfig),
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(Path.home()),
+        },
+        "after": ["confighub", "kube-apiserver"],
+    }
+    done = subprocess.run(
+        argv("process", "add", str(state_directory()), f"worker-{space.slug}"),
+        input=json.dumps(process),
+        text=True,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UnreachableError(f"the worker of {space.slug} was not started: {done.stderr.strip()}")
