@@ -3,9 +3,23 @@
 Unknown names fail to pull, as on any cluster. What each program does lives in its own package.
 """
 
+import hashlib
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+PYTHON = re.compile(r"(?:docker\.io/library/)?python")
+PYTHON_TAGS = {"3", "3.11", "3.11-slim"}
+TRADERX = re.compile(
+    r"ghcr\.io/finos/traderx/(?P<name>[a-z-]+)|(?:docker\.io/)?finos/traderx-(?P<hub>[a-z-]+)"
+)
+TRADERX_TAGS = ("v1.0.0", "v1.2.2", "v1.2.3", "latest")
+STAND_INS = {
+    "account-service": "traderx_embedded.traderx.account_service",
+    "database": "traderx_embedded.traderx.database",
+    "reference-data": "traderx_embedded.traderx.reference_data",
+}
 
 
 class UnknownImageError(Exception):
@@ -37,7 +51,29 @@ def find(name: str) -> Image:
     Raises:
         UnknownImageError: Nothing is registered under the name and tag.
     """
-    repository, _, tag = name.partition(":")
-    if repository in {"python", "docker.io/library/python"} and tag in {"3", "3.11", "3.11-slim"}:
+    repository, tag = _split(name)
+    if PYTHON.fullmatch(repository) and tag in PYTHON_TAGS:
         return Image(name=name, entrypoint=(sys.executable,), digest=f"{repository}@process")
-    raise UnknownImageError(name)
+    match = TRADERX.fullmatch(repository)
+    service = (match["name"] or match["hub"]) if match else ""
+    if service not in STAND_INS or tag not in TRADERX_TAGS:
+        raise UnknownImageError(name)
+    return Image(
+        name=f"{repository}:{tag}",
+        entrypoint=(sys.executable, "-m", STAND_INS[service]),
+        env={"TRADERX_VERSION": tag},
+        digest=f"{repository}@sha256:{_digest(service, tag)}",
+        admin=True,
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    # A colon before the last slash belongs to the registry's port.
+    head, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return f"{head}{slash}{repository}", tag or "latest"
+
+
+def _digest(service: str, tag: str) -> str:
+    # Both spellings are the same image. There are no layers to hash: stable is all it has to be.
+    return hashlib.sha256(f"traderx stand-in {service}:{tag}".encode()).hexdigest()

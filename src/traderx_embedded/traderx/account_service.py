@@ -26,7 +26,7 @@ CONTROLLER = "finos.traderx.accountservice.controller"
 
 
 class AccountController:
-    """`/account/`"""
+    """The routes below `/account/`."""
 
     def __init__(self, store: AccountStore, switches: Switches) -> None:
         self._store = store
@@ -61,7 +61,7 @@ class AccountController:
 
 
 class AccountUserController:
-    """`/accountuser/`"""
+    """The routes below `/accountuser/`."""
 
     def __init__(self, store: AccountStore, people: PeopleClient, switches: Switches) -> None:
         self._store = store
@@ -153,7 +153,16 @@ def _pages(port: int) -> dict[str, Page]:
         body = text.replace(f"localhost:{PUBLISHED_PORT}", f"localhost:{port}").encode()
         return Page(body=body, headers=(("Content-Type", content_type),))
 
+    swagger = (
+        spring.VARY,
+        ("Content-Type", "text/html"),
+        ("Last-Modified", "Mon, 29 Sep 2025 00:00:00 GMT"),
+        ("Accept-Ranges", "bytes"),
+    )
     return {
+        "/swagger-ui/index.html": Page(
+            body=(DATA / "swagger-ui.html").read_bytes(), headers=swagger
+        ),
         "/v3/api-docs": document("json", spring.JSON),
         "/v3/api-docs.yaml": document("yaml", "application/vnd.oai.openapi"),
     }

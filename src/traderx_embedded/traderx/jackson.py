@@ -9,7 +9,10 @@ import math
 from typing import Any, NoReturn
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
-_REDACTED = "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 1]"
+_REDACTED = (
+    "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); "
+    "line: 1, column: 1]"
+)
 
 
 class BindingError(Exception):
@@ -81,13 +84,13 @@ def to_int(value: Any, java_type: str) -> int | None:
 
 def to_string(value: Any) -> str | None:
     """Return a field as `java.lang.String`; numbers and booleans become text."""
-    if value is None or isinstance(value, str):
-        return None if value is None else str(value)
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    _refuse("java.lang.String", value)
+    if not isinstance(value, str | int):
+        _refuse("java.lang.String", value)
+    return str(value)
 
 
 def _check_type(content_type: str | None) -> None:
@@ -119,10 +122,14 @@ def _refuse(java_type: str, value: Any) -> NoReturn:
             "Creator exists): no String-argument constructor/factory method to deserialize from "
             f"String value ('{value}')"
         )
-    kinds = {list: ("Array", "START_ARRAY"), dict: ("Object", "START_OBJECT")}
-    kind, token = kinds.get(type(value), ("Integer", "VALUE_NUMBER_INT"))
-    if isinstance(value, bool):
+    if isinstance(value, list):
+        kind, token = "Array", "START_ARRAY"
+    elif isinstance(value, dict):
+        kind, token = "Object", "START_OBJECT"
+    elif isinstance(value, bool):
         kind, token = "Boolean", f"VALUE_{str(value).upper()}"
+    else:
+        kind, token = "Integer", "VALUE_NUMBER_INT"
     raise BindingError(
         f"JSON parse error: Cannot deserialize value of type `{java_type}` from {kind} value "
         f"(token `JsonToken.{token}`)"

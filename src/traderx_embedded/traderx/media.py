@@ -22,6 +22,7 @@ class MediaType:
         return "*" not in {self.type, self.subtype}
 
     def __str__(self) -> str:
+        """Return `type/subtype`."""
         return f"{self.type}/{self.subtype}"
 
 

@@ -91,6 +91,7 @@ class SqlClient:
         self._idle: list[Connection] = []
 
     def __str__(self) -> str:
+        """Return where the database is."""
         return f"{self._address.host}:{self._address.port}"
 
     async def check(self, timeout_s: float) -> None:

@@ -14,8 +14,9 @@ from traderx_embedded.traderx.http_server import Handler, Request, Response
 SLOW_S = 2.0
 
 GUI_PAGE = (
-    b'<!doctype html>\n<html lang="en">\n<head>\n  <meta charset="utf-8">\n  <title>TraderX</title>\n'
-    b'  <base href=".">\n</head>\n<body>\n  <app-root></app-root>\n</body>\n</html>\n'
+    b'<!doctype html>\n<html lang="en">\n<head>\n  <meta charset="utf-8">\n'
+    b'  <title>TraderX</title>\n  <base href=".">\n</head>\n'
+    b"<body>\n  <app-root></app-root>\n</body>\n</html>\n"
 )
 
 
@@ -44,6 +45,7 @@ class Switches:
         self._on = {switch.name: False for switch in declared}
 
     def __contains__(self, name: str) -> bool:
+        """Whether the switch is declared."""
         return name in self._on
 
     def is_on(self, switch: Switch) -> bool:
