@@ -41,18 +41,35 @@ class RolloutSnapshot:
 
     def hopeless(self) -> str | None:
         """Why it cannot complete without somebody's help; None while it may."""
-        for pod in self.pods:
-            for container in pod.containers:
-                if container.reason in HOPELESS:
-                    return f"{pod.name}: {container.reason}: {container.message}"
-                if container.reason == "CrashLoopBackOff" and container.restarts >= CRASHES:
-                    return f"{pod.name}: crashed {container.restarts} times, {container.last_exit}"
-        return self.deployment.stuck or None
+        return _hopeless(self.pods) or self.deployment.stuck or None
 
     def __str__(self) -> str:
         """Return the counts, and the pods that are not ready."""
         waiting = "; ".join(str(pod) for pod in self.pods if not pod.ready)
         return f"{self.deployment}" + (f"; {waiting}" if waiting else "")
+
+
+def _hopeless(pods: tuple[Pod, ...]) -> str | None:
+    for pod in pods:
+        for container in pod.containers:
+            if container.reason in HOPELESS:
+                return f"{pod.name}: {container.reason}: {container.message}"
+            if container.reason == "CrashLoopBackOff" and container.restarts >= CRASHES:
+                return f"{pod.name}: crashed {container.restarts} times, {container.last_exit}"
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplySnapshot:
+    """The worker's last word on an apply, and the pods of the service meanwhile."""
+
+    event: UnitEvent | None
+    pods: tuple[Pod, ...]
+
+    def __str__(self) -> str:
+        """Return what the worker said, and the pods that are not ready."""
+        said = "queued" if self.event is None else f"{self.event.status} {self.event.message}"
+        return "; ".join([said, *(str(pod) for pod in self.pods if not pod.ready)])
 
 
 def deploy(
@@ -90,13 +107,13 @@ def deploy(
             runs = {
                 s: pool.submit(_deploy_service, settings, environment, s, deadline) for s in wave
             }
-        failures = {s: run.exception() for s, run in runs.items() if run.exception() is not None}
+        failures = {slug: error for slug, run in runs.items() if (error := run.exception())}
         for service in wave:
-            if service not in failures:
+            if service.slug not in failures:
                 report(f"{service.slug}: healthy after {time.monotonic() - started:.1f} s")
         if failures:
             later = [s.slug for left in waves[number + 1 :] for s in left]
-            said = "\n".join(_explain(deployed, s, e) for s, e in failures.items())
+            said = "\n".join(_explain(deployed, slug, e) for slug, e in failures.items())
             not_done = f"Not done: {', '.join(later)}" if later else "Nothing else was left to do"
             raise DeliveryError(f"{said}\n{not_done}")
 
@@ -106,7 +123,7 @@ def _deploy_service(
 ) -> None:
     deployed = settings.connect(environment)
     for unit in deployed.units_of(service):
-        _apply(deployed, unit, deadline)
+        _apply(deployed, unit, deadline, service)
     until(
         deployed.kube.watch(
             [("apps/v1", "Deployment"), ("v1", "Pod")],
@@ -130,30 +147,39 @@ def _deploy_service(
     )
 
 
-def _apply(deployed: DeployedEnvironment, unit: Unit, deadline: Deadline) -> None:
-    """Apply a unit and wait until the worker has ended the operation."""
+def _apply(
+    deployed: DeployedEnvironment, unit: Unit, deadline: Deadline, service: Service | None = None
+) -> None:
+    """Apply a unit and wait until the worker has ended the operation, or never can.
+
+    Raises:
+        NotReachedError: Time is over, or the service's pods cannot become ready.
+        DeliveryError: The worker could not apply it.
+    """
     operation = deployed.confighub.unit_apply(unit)
 
-    def read() -> UnitEvent | None:
+    def read() -> ApplySnapshot:
         events = deployed.confighub.unit_event_list(unit, operation=operation)
-        return events[-1] if events else None
+        pods = deployed.pods(service) if service else ()
+        return ApplySnapshot(event=events[-1] if events else None, pods=pods)
 
-    last = until(
+    ended = until(
         polling(read, every_s=POLL_S, deadline=deadline),
-        lambda event: event is not None and event.is_terminal(),
+        lambda seen: seen.event is not None and seen.event.is_terminal(),
+        hopeless=lambda seen: _hopeless(seen.pods),
         what=f"ConfigHub's worker to apply unit {unit.slug}",
-        describe=lambda event: "queued" if event is None else f"{event.status} {event.message}",
-    )
-    if last is None or last.status != "Completed":
-        ended = "nothing" if last is None else f"{last.result}: {last.message}"
-        raise DeliveryError(f"unit {unit.slug}: apply ended as {ended}")
+    ).event
+    if ended is None or ended.status != "Completed":
+        said = "nothing" if ended is None else f"{ended.result}: {ended.message}"
+        raise DeliveryError(f"unit {unit.slug}: apply ended as {said}")
 
 
-def _explain(deployed: DeployedEnvironment, service: Service, error: BaseException | None) -> str:
+def _explain(deployed: DeployedEnvironment, slug: str, error: BaseException) -> str:
     """Return why a service failed: what was waited for, its events, its last log lines."""
-    if error is not None and not isinstance(error, GateError):
+    if not isinstance(error, GateError):
         raise error
-    lines = [f"{service.slug} failed: {error}"]
+    service = deployed.application.service(slug)
+    lines = [f"{slug} failed: {error}"]
     try:
         lines += [f"  event: {text}" for text in _events(deployed, service)]
         for pod in [pod for pod in deployed.pods(service) if not pod.ready][:1]:

@@ -133,12 +133,18 @@ class Bridge:
         after = {ObjectRef.of(item): cleaned(item) for item in live}
         drifted = [ref for ref in before | after if before.get(ref) != after.get(ref)]
         drifted += [ref for ref in refs if ref not in before | after]
+        if not drifted:
+            return ActionResult(
+                result="RefreshAndNoDrift",
+                status="Completed",
+                message="No drift found",
+                live_state=live_state(live),
+            )
+        # The state that was applied is kept: were it replaced while the unit stays as it is, the
+        # next refresh would find no drift where there still is one.
         names = ", ".join(sorted(str(ref) for ref in drifted))
         return ActionResult(
-            result="RefreshAndDrifted" if drifted else "RefreshAndNoDrift",
-            status="Completed",
-            message=f"Drift found: {names}" if drifted else "No drift found",
-            live_state=live_state(live),
+            result="RefreshAndDrifted", status="Completed", message=f"Drift found: {names}"
         )
 
     def _existing(self, refs: Iterable[ObjectRef]) -> list[Manifest]:
