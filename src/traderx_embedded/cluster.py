@@ -127,6 +127,7 @@ def _await_ready(state: State, settings: Settings) -> None:
         ("ConfigHub", "confighub", lambda: _confighub_missing(state, settings)),
         ("the Kubernetes API", "kube-apiserver", lambda: _api_missing(state, settings)),
         ("the node", "node", lambda: _node_missing(state, settings)),
+        ("every process", "supervisor", lambda: _process_missing(state)),
     ]
     for what, process, missing in awaited:
         while why := missing():
@@ -154,6 +155,13 @@ def _node_missing(state: State, settings: Settings) -> str:
     conditions = json.loads(body)["status"].get("conditions", ())
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
     return "" if ready else "its condition Ready is not True"
+
+
+def _process_missing(state: State) -> str:
+    running = supervisor.read_status(state)
+    if running is None:
+        return "the supervisor does not run"
+    return ", ".join(f"{p.name} is {p.state}" for p in running.processes if p.state != "running")
 
 
 def _confighub_missing(state: State, settings: Settings) -> str:

@@ -105,9 +105,10 @@ def deploy(
     for number, wave in enumerate(waves):
         with ThreadPoolExecutor(max_workers=len(wave)) as pool:
             runs = {
-                s: pool.submit(_deploy_service, settings, environment, s, deadline) for s in wave
+                service.slug: pool.submit(_deploy_service, settings, environment, service, deadline)
+                for service in wave
             }
-        failures = {slug: error for slug, run in runs.items() if (error := run.exception())}
+        failures = {slug: failure for slug, run in runs.items() if (failure := run.exception())}
         for service in wave:
             if service.slug not in failures:
                 report(f"{service.slug}: healthy after {time.monotonic() - started:.1f} s")
