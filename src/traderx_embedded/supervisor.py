@@ -149,9 +149,10 @@ class Supervisor:
         """Run until SIGTERM, then stop everything, what started last first."""
         with _only_one(self._state), _signals() as signals:
             _log.info("supervisor started pid=%d", os.getpid())
+            self._step()
             while not (self._ending and not self._managed):
-                self._step()
                 self._await(signals)
+                self._step()
             _status_file(self._state).unlink()
             _log.info("supervisor ended")
 
