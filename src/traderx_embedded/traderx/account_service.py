@@ -173,15 +173,16 @@ def _failure(request: Request) -> Response:
 
 
 async def _start(switches: Switches) -> tuple[program.Port, ...]:
-    sql = SqlClient(Address.from_environment())
+    port = program.port_variable("ACCOUNT_SERVICE_PORT", 18088)
+    address = Address.from_environment()
+    sql = SqlClient(address)
     try:
-        await sql.check(START_TIMEOUT_S)
+        await sql.check(min(START_TIMEOUT_S, address.timeout_s))
     except DatabaseAwayError as error:
         text = "HibernateException: Unable to determine Dialect without JDBC metadata"
         raise program.StartError(f"{text}; no database at {sql}") from error
     except FailedStatementError as error:
         raise program.StartError(f"the database refuses us: {error}") from error
-    port = program.port_variable("ACCOUNT_SERVICE_PORT", 18088)
     application = _application(
         AccountStore(sql), PeopleClient.from_environment(), switches, port=port
     )

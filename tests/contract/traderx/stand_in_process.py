@@ -1,0 +1,85 @@
+"""Starts a stand-in as a process on a loopback address of its own, with the real ports."""
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+START_DEADLINE_S = 30
+STOP_DEADLINE_S = 10
+_numbers = itertools.count(1)
+
+
+def own_address() -> str:
+    """Return a loopback address that no other test uses, in this or another process."""
+    pid = os.getpid()
+    return f"127.{32 + pid // 250 % 32}.{pid % 250 + 1}.{next(_numbers)}"
+
+
+class StandIn:
+    """A running stand-in; its log is read line by line."""
+
+    def __init__(self, name: str, address: str, variables: Mapping[str, str]) -> None:
+        self.address = address
+        self.log: list[str] = []
+        self._said_started = threading.Event()
+        module = name.replace("-", "_")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", f"traderx_embedded.traderx.{module}"],
+            env={"PATH": os.environ["PATH"], "TRADERX_BIND_ADDRESS": address, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.log.append(line.rstrip())
+            if "] started " in line:
+                self._said_started.set()
+        self._said_started.set()  # the end: nothing will be said any more
+
+    def await_started(self) -> None:
+        """Return once the service says that it has started."""
+        assert self._said_started.wait(START_DEADLINE_S), self.log
+        assert self.process.poll() is None, self.log
+
+    def await_exit(self) -> int:
+        """Return the exit code, once it has ended by itself."""
+        code = self.process.wait(START_DEADLINE_S)
+        self._reader.join(STOP_DEADLINE_S)
+        return code
+
+    def port(self, name: str) -> int:
+        """Return the number that the log gives for one of its ports."""
+        return next(int(x.split("number=")[1]) for x in self.log if f"port={name} " in x)
+
+    def stop(self) -> int:
+        """End it by SIGTERM and return its exit code."""
+        self.process.terminate()
+        return self.await_exit()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.process.kill()
+        self.process.wait(STOP_DEADLINE_S)
+        self._reader.join(STOP_DEADLINE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@contextmanager
+def running(name: str, address: str, **variables: str) -> Iterator[StandIn]:
+    """Run a stand-in that has started; it is gone afterwards."""
+    stand_in = StandIn(name, address, variables)
+    try:
+        stand_in.await_started()
+        yield stand_in
+    finally:
+        stand_in.close()
