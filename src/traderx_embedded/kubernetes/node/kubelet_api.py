@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from traderx_embedded.kubernetes.node import container_log, log_reader, streams
+from traderx_embedded.kubernetes.node import container_log, log_reader, streams, websocket
 from traderx_embedded.kubernetes.node.settings import Settings
 from traderx_embedded.kubernetes.node.spdy import Connection
 from traderx_embedded.kubernetes.node.status import Waiting
@@ -121,9 +121,10 @@ class KubeletApi:
         run = worker.record.run
         if run is None or not run.is_running:
             raise web.HTTPNotFound(text=f'pod "{worker.pod.name}" is not running')
-        forwarding = streams.Forwarding(
-            address=self._settings.networks.private_of(worker.record.ip)
-        )
+        address = self._settings.networks.private_of(worker.record.ip)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await websocket.forward(request, address)
+        forwarding = streams.Forwarding(address=address)
         reader, writer = await streams.upgrade(request, streams.FORWARD_PROTOCOL)
         try:
             await Connection(reader, writer, forwarding.opened).run()

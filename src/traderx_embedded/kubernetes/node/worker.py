@@ -5,6 +5,7 @@ Its container is started, probed, started again with back-off, and stopped; `rec
 """
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import time
@@ -46,6 +47,7 @@ class PodWorker:
             for condition in pod.status.get("conditions") or ()
         }
         self._deletion = asyncio.Event()
+        self._image_changed = asyncio.Event()
         self._grace_s = pod.grace_s
         self._removed = False
         self._stopping: asyncio.Task[None] | None = None
@@ -54,6 +56,8 @@ class PodWorker:
 
     def update(self, pod: Pod) -> None:
         """Take note of a new version of the pod."""
+        if pod.container.image != self.pod.container.image:
+            self._image_changed.set()
         self.pod = pod
         if pod.deletion_grace_s is not None:
             self._delete(pod.deletion_grace_s)
@@ -207,54 +211,51 @@ class PodWorker:
     # Before the start.
 
     async def _pull(self) -> images.Image:
-        events, pod = self._around.events, self.pod
-        name = pod.container.image
         delay = BackOff(base_s=self._around.settings.back_off_base_s)
         while True:
+            name = self.pod.container.image
             try:
                 image = images.find(name)
             except images.UnknownImageError:
-                await self._pull_failed(delay)
+                await self._pull_failed(name, delay)
                 continue
-            events.normal(
-                pod,
-                "Pulled",
-                f'Container image "{name}" already present on machine '
-                "and can be accessed by the pod",
+            message = f'Container image "{name}" already present on machine'
+            self._around.events.normal(
+                self.pod, "Pulled", f"{message} and can be accessed by the pod"
             )
             self.record.image_id = image.digest
             return image
 
-    async def _pull_failed(self, delay: BackOff) -> None:
-        events, pod = self._around.events, self.pod
-        name = pod.container.image
-        if pod.container.pull_policy == "Never":
-            message = f'Container image "{name}" is not present with pull policy of Never'
-            events.warning(pod, "ErrImageNeverPull", message)
-            await self._wait_as("ErrImageNeverPull", message, SOURCE_RETRY_S)
+    async def _pull_failed(self, name: str, delay: BackOff) -> None:
+        self._image_changed.clear()
+        if self.pod.container.pull_policy == "Never":
+            await self._pull_not_tried(name)
             return
+        events, pod = self._around.events, self.pod
         events.normal(pod, "Pulling", f'Pulling image "{name}"')
         message = (
-            f'failed to pull and unpack image "{name}": '
+            f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": '
             f'failed to resolve reference "{name}": {name}: not found'
         )
-        events.warning(
-            pod,
-            "Failed",
-            f'Failed to pull image "{name}": rpc error: code = NotFound desc = {message}',
-        )
+        events.warning(pod, "Failed", f'Failed to pull image "{name}": {message}')
         events.warning(pod, "Failed", "Error: ErrImagePull")
-        self._wait_state("ErrImagePull", f"rpc error: code = NotFound desc = {message}")
+        self._wait_state("ErrImagePull", message)
         # Seen by whoever watches, before the back-off takes its place.
         await self._writer.settled()
         delay.next(now_s=time.monotonic())
-        events.normal(pod, "BackOff", f'Back-off pulling image "{name}"')
+        backing_off = f'Back-off pulling image "{name}"'
+        events.normal(pod, "BackOff", backing_off)
         events.warning(pod, "Failed", "Error: ImagePullBackOff")
-        await self._wait_as(
-            "ImagePullBackOff",
-            f'Back-off pulling image "{name}": ErrImagePull: {message}',
-            delay.delay_s,
-        )
+        self._wait_state("ImagePullBackOff", f"{backing_off}: ErrImagePull: {message}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay.delay_s):
+                await self._image_changed.wait()
+
+    async def _pull_not_tried(self, name: str) -> None:
+        message = f'Container image "{name}" is not present with pull policy of Never'
+        self._around.events.warning(self.pod, "ErrImageNeverPull", message)
+        self._wait_state("ErrImageNeverPull", message)
+        await self._image_changed.wait()
 
     async def _prepare(self, image: images.Image) -> Prepared:
         around, record = self._around, self.record
