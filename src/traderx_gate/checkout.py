@@ -7,7 +7,7 @@ from pathlib import Path
 from traderx_gate.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
-REPORTS = ROOT / "reports" / "out"
+REPORTS = Path(os.environ.get("TRADERX_GATE_REPORTS") or ROOT / "reports" / "out")
 TOOL_VERSION = version("traderx-gate")
 
 

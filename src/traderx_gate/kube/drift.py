@@ -108,7 +108,8 @@ def _foreign_fields(live: Manifest, manager: str) -> Iterator[tuple[tuple[Step, 
         if name == manager or name in CONTROLLERS or entry.get("subresource") == "status":
             continue
         for path in _leaves(entry.get("fieldsV1") or {}, ()):
-            if path not in ours and path[:1] != ("status",) and _value(live, path) is not _MISSING:
+            known = any(mine[: len(path)] == path for mine in ours)  # also a part of what is ours
+            if not known and path[:1] != ("status",) and _value(live, path) is not _MISSING:
                 yield path, name
 
 

@@ -1,5 +1,15 @@
 """TraderX as its clients see it: asks a service by its own contract and judges the answer."""
 
+from traderx_gate.traderx.clients import Account, Accounts, Database, Reading, ReferenceData, Stock
 from traderx_gate.traderx.identity import Answer, identify
 
-__all__ = ["Answer", "identify"]
+__all__ = [
+    "Account",
+    "Accounts",
+    "Answer",
+    "Database",
+    "Reading",
+    "ReferenceData",
+    "Stock",
+    "identify",
+]

@@ -104,3 +104,8 @@ def test_added_field_is_drift_though_an_apply_would_keep_it() -> None:
 def test_shared_field_of_the_same_value_is_no_drift() -> None:
     """A field that another manager applied with the unit's own value is no drift."""
     assert drift_of(changed_by("kubectl", {"f:spec": {"f:replicas": {}}})) == ()
+
+
+def test_owner_of_an_empty_parent_added_nothing() -> None:
+    """A manager that once applied an empty `spec` has not added what the unit put there."""
+    assert drift_of(changed_by("somebody", {"f:spec": {}})) == ()
