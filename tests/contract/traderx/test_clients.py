@@ -1,0 +1,124 @@
+import http.client
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.contract.traderx import stand_in_process
+from tests.contract.traderx.stand_in_process import StandIn
+from traderx_gate import application
+from traderx_gate.traderx import Account, Accounts, Database, ReferenceData, Stock, identify
+
+SERVICES = application.load().slugs
+PORTS = {"database": 18084, "reference-data": 18085, "account-service": 18088}
+
+
+@pytest.fixture(scope="module")
+def stand_ins() -> Iterator[dict[str, StandIn]]:
+    """All three services at one address."""
+    address = stand_in_process.own_address()
+    admin = {"TRADERX_ADMIN_PORT": "0"}
+    with (
+        stand_in_process.running("database", address, **admin) as database,
+        stand_in_process.running("reference-data", address, **admin) as reference_data,
+        stand_in_process.running(
+            "account-service", address, DATABASE_TCP_HOST=address, **admin
+        ) as accounts,
+    ):
+        yield {
+            "database": database,
+            "reference-data": reference_data,
+            "account-service": accounts,
+        }
+
+
+@contextmanager
+def switched(stand_in: StandIn, name: str) -> Iterator[None]:
+    """Turn a defect on, and off again."""
+    for value in ("true", "false"):
+        connection = http.client.HTTPConnection(stand_in.address, stand_in.port("admin"), timeout=9)
+        connection.request("PUT", f"/switches/{name}", value)
+        assert connection.getresponse().status == 200
+        connection.close()
+        if value == "true":
+            yield
+
+
+def url(stand_in: StandIn, service: str) -> str:
+    """The address of a service, as the clients take it."""
+    return f"http://{stand_in.address}:{PORTS[service]}"
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+def test_right_application(stand_ins: dict[str, StandIn], slug: str) -> None:
+    """The service itself is recognised."""
+    service = application.load().service(slug)
+    assert identify(url(stand_ins[slug], slug), service).matches
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+@pytest.mark.parametrize("switch", ["wrong-application", "unavailable"])
+def test_wrong_application(stand_ins: dict[str, StandIn], slug: str, switch: str) -> None:
+    """Neither a page with status 200 nor a failure is taken for the service."""
+    service = application.load().service(slug)
+    with switched(stand_ins[slug], switch):
+        answer = identify(url(stand_ins[slug], slug), service)
+    assert (answer.matches, answer.seen[:3]) == (
+        False,
+        "200" if switch == "wrong-application" else "500",
+    )
+
+
+@pytest.mark.parametrize(("slug", "other"), [(a, b) for a in SERVICES for b in SERVICES if a != b])
+def test_swapped_ports(stand_ins: dict[str, StandIn], slug: str, other: str) -> None:
+    """Another service at a service's port (D4) is noticed."""
+    service = application.load().service(slug)
+    assert not identify(url(stand_ins[other], other), service).matches
+
+
+def test_nothing_listens() -> None:
+    """A refused connection is an answer that does not match, and no exception."""
+    service = application.load().service("account-service")
+    answer = identify(f"http://{stand_in_process.own_address()}:18088", service)
+    assert (answer.matches, answer.seen.startswith("no answer")) == (False, True)
+
+
+def test_reference_data(stand_ins: dict[str, StandIn]) -> None:
+    """reference-data has a health, 505 stocks, and says 404 to what is none."""
+    client = ReferenceData(url(stand_ins["reference-data"], "reference-data"))
+    stocks = client.stocks().value or ()
+    assert client.health().value is True
+    assert (len({stock.ticker for stock in stocks}), stocks[0].ticker) == (505, "MMM")
+    assert client.stock("IBM").value == Stock(ticker="IBM", company_name="IBM")
+    assert (client.stock("ibm").value, client.stock("ibm").seen[:3]) == (None, "404")
+
+
+def test_accounts(stand_ins: dict[str, StandIn]) -> None:
+    """account-service has the seven seeded accounts, and says 404 to what is none."""
+    client = Accounts(url(stand_ins["account-service"], "account-service"))
+    assert len(client.list().value or ()) == 7
+    assert client.get(22214).value == Account(id=22214, display_name="Test Account 20")
+    assert (client.get(1).value, client.get(1).seen) == (None, "404 Account with id 1not found")
+
+
+def test_database(stand_ins: dict[str, StandIn]) -> None:
+    """The database's console is told from another page, and from a failure."""
+    client = Database(url(stand_ins["database"], "database"))
+    seen = [client.console().value]
+    for switch in ("wrong-application", "unavailable"):
+        with switched(stand_ins["database"], switch):
+            seen.append(client.console().value)
+    assert seen == [True, False, None]
+
+
+def test_page_instead_of_json(stand_ins: dict[str, StandIn]) -> None:
+    """A page where JSON belongs is seen, not raised."""
+    with switched(stand_ins["account-service"], "wrong-application"):
+        reading = Accounts(url(stand_ins["account-service"], "account-service")).list()
+    assert (reading.value, reading.seen[:8]) == (None, "200 <!do")
+
+
+def test_nobody_to_read_from() -> None:
+    """A service that is away is seen, not raised."""
+    reading = ReferenceData(f"http://{stand_in_process.own_address()}:18085").stocks()
+    assert (reading.value, reading.seen[:9]) == (None, "no answer")
