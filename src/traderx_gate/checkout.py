@@ -25,5 +25,5 @@ def require_checkout() -> Path:
 
 
 def state_directory() -> Path:
-    """Return where the embedded systems keep their state: TRADERX_GATE_STATE, else in the checkout."""
+    """Return the embedded systems' directory: TRADERX_GATE_STATE, else in the checkout."""
     return Path(os.environ.get("TRADERX_GATE_STATE") or ROOT / ".traderx").absolute()

@@ -92,7 +92,8 @@ class Kube:
                 method,
                 url,
                 headers=headers,
-                body=None if body is None else json.dumps(body).encode(),
+                # the library encodes JSON itself and sends any other type as it is
+                body=body if content_type == "application/json" else json.dumps(body),
                 _request_timeout=(min(timeout_s, REQUEST_TIMEOUT_S), timeout_s),
             )
             response: urllib3.BaseHTTPResponse = answer.response
