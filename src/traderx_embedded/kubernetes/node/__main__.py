@@ -34,7 +34,7 @@ async def _run(told: Settings) -> None:
     leftovers = processes.of_all_pods(told.state)
     if leftovers:
         _LOG.warning("killing processes of an earlier node count=%d", len(leftovers))
-        processes.kill(leftovers)
+        processes.end(leftovers)
     async with Api(told) as api:
         ports = PodPorts(told.networks)
         node = NodeObject(told, api)
@@ -72,6 +72,7 @@ async def _serve(told: Settings, around: Surroundings, node: NodeObject) -> None
     finally:
         await agent.stop(STOP_GRACE_S)
         egress.close()
+        (told.state / "egress.sock").unlink(missing_ok=True)
         for runner in runners:
             await runner.cleanup()
 

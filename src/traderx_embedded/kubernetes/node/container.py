@@ -128,7 +128,7 @@ class ContainerRun:
         await asyncio.shield(self._output.exited)
         finished = clock.now()
         # As in a container, the end of the first process is the end of all.
-        processes.kill(await asyncio.to_thread(processes.of_pod, self._uid))
+        await asyncio.to_thread(_end_all, self._uid)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OUTPUT_END_S):
                 await asyncio.shield(self._output.closed)
@@ -170,3 +170,7 @@ class ContainerRun:
             _LOG.info("grace ended uid=%s pid=%s grace_s=%s", self._uid, self.pid, grace_s)
             self.kill()
             await asyncio.shield(self._output.exited)
+
+
+def _end_all(uid: str) -> None:
+    processes.end(processes.of_pod(uid))

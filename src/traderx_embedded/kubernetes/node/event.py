@@ -61,7 +61,7 @@ class Recorder:
                 except ApiError as error:
                     if error.is_final or attempt == ATTEMPTS - 1:
                         # 403 is what a namespace says that is going away.
-                        level = logging.INFO if error.status == 403 else logging.WARNING
+                        level = logging.DEBUG if error.status == 403 else logging.WARNING
                         _LOG.log(level, "event not recorded error=%s", error)
                         series.count = series.written
                         break

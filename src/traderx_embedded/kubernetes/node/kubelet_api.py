@@ -70,10 +70,15 @@ class KubeletApi:
         run = worker.record.run if restart == worker.record.restarts else None
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-        async for text in log_reader.read(
-            path, question, is_live=lambda: run is not None and run.is_writing
-        ):
-            await response.write(text)
+
+        def is_live() -> bool:
+            return run is not None and run.is_writing and request.transport is not None
+
+        try:
+            async for text in log_reader.read(path, question, is_live=is_live):
+                await response.write(text)
+        except ConnectionResetError:
+            return response  # the reader went away
         return response
 
     def _run_number(self, worker: PodWorker, *, previous: bool) -> int:
@@ -108,10 +113,14 @@ class KubeletApi:
             raise web.HTTPForbidden(text=f"no stream protocol in common, offered: {offered}")
         names = {"input": "stdin", "output": "stdout", "error": "stderr"}
         wanted = {name for key, name in names.items() if request.query.get(key) in {"1", "true"}}
-        if request.query.get("tty") in {"1", "true"}:
-            wanted.discard("stderr")
+        with_terminal = request.query.get("tty") in {"1", "true"}
+        if with_terminal:
+            wanted = wanted - {"stderr"} | {"resize"}
         session = streams.ExecSession(
-            run=run, command=command, wanted=frozenset(wanted | {"error"})
+            run=run,
+            command=command,
+            wanted=frozenset(wanted | {"error"}),
+            with_terminal=with_terminal,
         )
         await session.serve(*await streams.upgrade(request, protocol))
         return _handed_over(request)

@@ -29,6 +29,7 @@ class _Entry:
     """A pod whose ports are shown."""
 
     pod_address: str
+    uid: str
     hidden: frozenset[int]
     seen: frozenset[int] = frozenset()
     listeners: dict[int, Listener] = field(default_factory=dict)
@@ -43,18 +44,20 @@ class PodPorts:
         self._entries: dict[str, _Entry] = {}
         self._wake = asyncio.Event()
 
-    def add(self, pod_address: str, *, hidden: frozenset[int] = frozenset()) -> None:
+    def add(self, pod_address: str, uid: str, *, hidden: frozenset[int] = frozenset()) -> None:
         """Show the pod's ports from now on, except the `hidden` ones."""
         self._entries[self._networks.private_of(pod_address)] = _Entry(
-            pod_address=pod_address, hidden=hidden
+            pod_address=pod_address, uid=uid, hidden=hidden
         )
         self._wake.set()
 
-    def remove(self, pod_address: str) -> None:
+    def remove(self, pod_address: str, uid: str) -> None:
         """Show them no more; connections to them are refused at once."""
-        entry = self._entries.pop(self._networks.private_of(pod_address), None)
-        if entry is None:
-            return
+        private = self._networks.private_of(pod_address)
+        entry = self._entries.get(private)
+        if entry is None or entry.uid != uid:
+            return  # the address may have gone to another pod since
+        del self._entries[private]
         for listener in entry.listeners.values():
             listener.close()
         for _, future in entry.waiters:

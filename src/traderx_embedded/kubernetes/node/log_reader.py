@@ -1,6 +1,7 @@
 """Reads container logs the way `kubectl logs` asks for them: tail, since, limit, follow."""
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import BinaryIO
 from traderx_embedded.kubernetes.node import clock
 
 POLL_S = 0.05
+BATCH_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +56,8 @@ async def read(
 ) -> AsyncIterator[bytes]:
     """Yield the log; with `follow`, until the container's run has ended."""
     left = question.limit_bytes
-    async for line in _lines(path, question, is_live):
-        part = line if left is None else line[:left]
+    async for text in _texts(path, question, is_live):
+        part = text if left is None else text[:left]
         yield part
         if left is not None:
             left -= len(part)
@@ -63,14 +65,12 @@ async def read(
                 return
 
 
-async def _lines(
+async def _texts(
     path: Path, question: Question, is_live: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
-        shown: Iterable[bytes] = _shown(file, question)
-        if question.tail_lines is not None:
-            shown = deque(shown, maxlen=question.tail_lines)
-        for text in shown:
+        # Ten megabytes are parsed beside the loop, which has traffic to carry.
+        for text in await asyncio.to_thread(_written, file, question):
             yield text
         while question.follow:
             live = is_live()  # asked before reading: what was written before the end is read
@@ -79,6 +79,20 @@ async def _lines(
             if not live:
                 return
             await asyncio.sleep(POLL_S)
+
+
+def _written(file: BinaryIO, question: Question) -> list[bytes]:
+    """Return what is in the log now, in large pieces."""
+    shown: Iterable[bytes] = _shown(file, question)
+    if question.tail_lines is not None:
+        shown = deque(shown, maxlen=question.tail_lines)
+    return [b"".join(lines) for lines in _batches(shown)]
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    remaining = iter(lines)
+    while batch := list(itertools.islice(remaining, BATCH_LINES)):
+        yield batch
 
 
 def _shown(file: BinaryIO, question: Question) -> Iterator[bytes]:

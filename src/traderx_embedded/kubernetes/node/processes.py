@@ -1,11 +1,13 @@
 """The processes of a pod on this machine: found by their marker, so that none outlives its pod."""
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
+KILL_DEADLINE_S = 5.0
 
 
 def of_pod(uid: str) -> list[int]:
@@ -24,13 +26,20 @@ def of_all_pods(state: Path) -> list[int]:
     ]
 
 
-def kill(pids: list[int]) -> None:
-    """Send SIGKILL to each that still lives."""
+def end(pids: list[int]) -> None:
+    """SIGKILL each that still lives, and return when it is gone and holds no port any more."""
     for pid in pids:
         try:
-            os.kill(pid, signal.SIGKILL)
+            handle = os.pidfd_open(pid)
         except ProcessLookupError:
             continue
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [], KILL_DEADLINE_S)
+        except ProcessLookupError:
+            continue
+        finally:
+            os.close(handle)
 
 
 def anonymous_bytes(pids: list[int]) -> int:

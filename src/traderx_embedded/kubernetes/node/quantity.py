@@ -3,8 +3,15 @@
 from decimal import ROUND_CEILING, Decimal
 
 _FACTORS = {
-    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T"), 1)},
+    **{
+        suffix: Decimal(1024) ** power
+        for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)
+    },
+    **{
+        suffix: Decimal(1000) ** power
+        for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)
+    },
+    "n": Decimal("0.000000001"),
     "u": Decimal("0.000001"),
     "m": Decimal("0.001"),
 }

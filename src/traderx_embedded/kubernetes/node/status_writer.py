@@ -48,7 +48,8 @@ class StatusWriter:
                     {"metadata": {"uid": self._pod.uid}, "status": status},
                 )
             except ApiError as error:
-                if error.status in {404, 409}:  # gone, or another pod of the same name
+                # Gone, or replaced by another pod of the same name.
+                if error.status == 404 or (error.status == 409 and "UID" in str(error)):
                     self._gone = True
                     self._settled.set()
                     return

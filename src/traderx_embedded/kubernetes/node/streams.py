@@ -13,6 +13,7 @@ from aiohttp import web
 from traderx_embedded.kubernetes.node import container_exec, datapath
 from traderx_embedded.kubernetes.node.container import ContainerRun
 from traderx_embedded.kubernetes.node.spdy import Connection, Stream
+from traderx_embedded.kubernetes.node.terminal import Terminal
 
 EXEC_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 FORWARD_PROTOCOL = "portforward.k8s.io"
@@ -48,6 +49,7 @@ class ExecSession:
     run: ContainerRun
     command: Sequence[str]
     wanted: frozenset[str]
+    with_terminal: bool
     streams: dict[str, Stream] = field(default_factory=dict)
     complete: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,26 +79,36 @@ class ExecSession:
     async def _work(self) -> None:
         async with asyncio.timeout(STREAMS_DEADLINE_S):
             await self.complete.wait()
+        terminal = Terminal() if self.with_terminal else None
         try:
-            process = await asyncio.create_subprocess_exec(
-                *container_exec.program(self.run, self.command),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=dict(self.run.launch.environment),
-                cwd=self.run.launch.directory,
-                start_new_session=True,
-            )
+            process = await self._start(terminal)
         except OSError as error:
             await self._answer(_failure_to_start(self.command, error))
             return
         try:
-            await self._carry(process)
+            if terminal is None:
+                await self._carry(process)
+            else:
+                await terminal.carry(self.streams)
+            await self._answer(_result(await process.wait()))
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+    async def _start(self, terminal: Terminal | None) -> asyncio.subprocess.Process:
+        if terminal is not None:
+            return await terminal.start(self.run, self.command)
+        return await asyncio.create_subprocess_exec(
+            *container_exec.program(self.run, self.command),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(self.run.launch.environment),
+            cwd=self.run.launch.directory,
+            start_new_session=True,
+        )
 
     async def _carry(self, process: asyncio.subprocess.Process) -> None:
         feeding = asyncio.create_task(self._feed(process))
@@ -109,7 +121,6 @@ class ExecSession:
         finally:
             feeding.cancel()
             await asyncio.wait({feeding})
-        await self._answer(_result(await process.wait()))
 
     async def _feed(self, process: asyncio.subprocess.Process) -> None:
         stdin = process.stdin

@@ -51,10 +51,11 @@ async def _up(
 ) -> None:
     receiving = asyncio.create_task(_receive(socket, writers))
     # The protocol cannot end one direction: the end of all connections is the end of the socket.
-    ending = asyncio.gather(*copies) if copies else receiving
+    ending = asyncio.create_task(asyncio.wait(copies)) if copies else receiving
     await asyncio.wait({receiving, ending}, return_when=asyncio.FIRST_COMPLETED)
     receiving.cancel()
-    await asyncio.wait({receiving})
+    ending.cancel()
+    await asyncio.wait({receiving, ending})
     await socket.close()
 
 

@@ -50,6 +50,7 @@ class PodWorker:
         self._image_changed = asyncio.Event()
         self._grace_s = pod.grace_s
         self._removed = False
+        self._living: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     # What the agent tells.
@@ -79,10 +80,9 @@ class PodWorker:
         try:
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(self._writer.run())
-                living = group.create_task(self._live())
+                self._living = group.create_task(self._live())
                 await self._deletion.wait()
-                living.cancel()
-                await asyncio.wait({living})
+                await self._cease()
                 await self._finish()
                 writing.cancel()
         finally:
@@ -188,7 +188,7 @@ class PodWorker:
     async def _attend(self, run: ContainerRun, prepared: Prepared) -> tuple[Exit, bool]:
         around, record = self._around, self.record
         hidden = frozenset({prepared.admin_port} - {0})
-        around.ports.add(record.ip, hidden=hidden)
+        around.ports.add(record.ip, self.pod.uid, hidden=hidden)
         if "memory" in self.pod.container.limits:
             around.memory.add(run, int(quantity.parse(self.pod.container.limits["memory"])))
         self._stopping = None
@@ -206,7 +206,7 @@ class PodWorker:
 
     def _ended(self, run: ContainerRun) -> None:
         self._around.memory.remove(run)
-        self._around.ports.remove(self.record.ip)
+        self._around.ports.remove(self.record.ip, self.pod.uid)
 
     # Before the start.
 
@@ -329,8 +329,15 @@ class PodWorker:
 
     async def stop_now(self, grace_s: float) -> None:
         """The node ends: stop the container; its pod stays in the API."""
+        await self._cease()
         if self.record.run is not None:
             await self.record.run.stop(grace_s)
+
+    async def _cease(self) -> None:
+        """Start the container no more; one that runs goes on."""
+        if self._living is not None:
+            self._living.cancel()
+            await asyncio.wait({self._living})
 
     async def _finish(self) -> None:
         """Stop the container of a deleted pod, tell how it ended, remove the pod."""
