@@ -323,8 +323,6 @@ def patched_values(entity: Entity, patch: Mapping[str, Any]) -> dict[str, Any]:
         if declared is not None and is_map and isinstance(value, dict):
             whole = {**getattr(entity, declared.field), **value}
             merged[name] = {key: text for key, text in whole.items() if text is not None}
-        elif declared is None and name not in BESIDE:
-            raise bad_request(f"{name} is not a field of {type(entity).__name__}")
         else:
             merged[name] = value
     return client_values(type(entity), merged)

@@ -12,6 +12,7 @@ from typing import Any
 
 from traderx_embedded.confighub import operations, workers
 from traderx_embedded.confighub.entities import BridgeWorker
+from traderx_embedded.confighub.errors import ApiError
 from traderx_embedded.confighub.store import Store, Transaction
 
 _log = logging.getLogger(__name__)
@@ -51,10 +52,14 @@ class Streams:
         # The old stream ends before the store takes back what it delivered: were it the other way
         # round, it could take an operation in between and carry it nowhere.
         previous = self._streams.get(worker_id)
+        self._streams[worker_id] = stream
         if previous is not None:
             previous.end()
-        await self._store.run(lambda tx: workers.register(tx, worker_id, info, client))
-        self._streams[worker_id] = stream
+        try:
+            await self._store.run(lambda tx: workers.register(tx, worker_id, info, client))
+        except ApiError:
+            self._forget(worker_id, stream)
+            raise
         _log.info("worker connected: worker=%s", worker_id)
         return self._pump(worker_id, stream)
 
@@ -88,13 +93,17 @@ class Streams:
                     yield _event(message)
                 yield _event(_heartbeat())
         finally:
-            if self._streams.get(worker_id) is stream:
-                del self._streams[worker_id]
-                _log.info("worker disconnected: worker=%s", worker_id)
-                # a task of its own: a peer that goes away cancels this one
-                note = asyncio.create_task(self._store.run(lambda tx: _gone(tx, worker_id)))
-                self._notes.add(note)
-                note.add_done_callback(self._notes.discard)
+            self._forget(worker_id, stream)
+
+    def _forget(self, worker_id: str, stream: _Stream) -> None:
+        if self._streams.get(worker_id) is not stream:
+            return  # a newer one has taken over
+        del self._streams[worker_id]
+        _log.info("worker disconnected: worker=%s", worker_id)
+        # a task of its own: a peer that goes away cancels the one that runs this
+        note = asyncio.create_task(self._store.run(lambda tx: _gone(tx, worker_id)))
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
 
     async def _next(self, worker_id: str, stream: _Stream) -> None:
         """Wait for work or for the next heartbeat."""

@@ -164,8 +164,7 @@ def report(tx: Transaction, worker_id: str, call: Call) -> Answer:
 
 
 def disconnect_all(tx: Transaction) -> None:
-    """Take back what the previous server process had delivered: no stream survives its server."""
+    """Note that no stream has survived the previous server process."""
     for worker in tx.all(BridgeWorker):
-        operations.take_back(tx, worker.id)
         if worker.condition != "Disconnected":
             seen(tx, worker.id, condition="Disconnected", status="Disconnected")
