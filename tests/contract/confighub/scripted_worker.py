@@ -30,10 +30,6 @@ def make_target(client: httpx.Client, space: str, worker: Json, slug: str = "t")
     return str(ok(client.post(f"/space/{space}/target", json=body))["TargetID"])
 
 
-class StreamEndedError(Exception):
-    """The server has ended the stream."""
-
-
 class Stream:
     """An open stream: yields operations, answers heartbeats unless told not to."""
 
@@ -49,7 +45,12 @@ class Stream:
             if line.startswith("data: "):
                 event: Json = json.loads(line.removeprefix("data: "))
                 return event
-        raise StreamEndedError("the server ended the stream")
+        raise AssertionError("the server ended the stream")
+
+    def drain(self) -> None:
+        """Read until the server ends the stream; it hangs if it never does."""
+        for _ in self._lines:
+            pass
 
     def next_operation(self) -> Json:
         """Return the payload of the next operation, its action added."""
