@@ -33,7 +33,7 @@ lock: $(READY)  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock
 
 test: $(READY)  ## run the tests of our own code
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 # A stamp is written last, so that an interrupted installation is simply done again.
 $(READY): requirements.lock pyproject.toml

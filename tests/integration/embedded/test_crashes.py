@@ -16,7 +16,6 @@ from filelock import FileLock
 from traderx_embedded import procfs
 from traderx_gate.waiting import Deadline, polling, until
 
-pytestmark = pytest.mark.xdist_group("crashes")
 COMMAND_TIMEOUT_S = 100
 RESTART_DEADLINE_S = 40.0
 NAMES = (

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.conftest import TestCluster
 from traderx_gate.kube import Kube, ObjectRef
 
-pytestmark = pytest.mark.xdist_group("dev environment")
 NAMESPACE = "traderx-dev"
 COMMAND_TIMEOUT_S = 100
 
@@ -54,8 +54,15 @@ class Gate:
         return max(self.reports.glob("2*"))
 
 
+@pytest.fixture
+def gate(deployed: Gate, cluster: TestCluster) -> Iterator[Gate]:
+    """The deployed environment, for one test at a time: some damage it."""
+    with FileLock(cluster.state.parent / "dev.lock"):
+        yield deployed
+
+
 @pytest.fixture(scope="session")
-def gate(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+def deployed(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Gate:
     """An environment that is installed and deployed."""
     folder = tmp_path_factory.mktemp("gate")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
@@ -70,9 +77,10 @@ def gate(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Gate
         reports=folder / "reports",
         kube=Kube.from_kubeconfig(cluster.kubeconfig),
     )
-    for words in (("install", "dev"), ("deploy", "dev")):
-        done = found.run(*words)
-        assert done.returncode == 0, done.stdout + done.stderr
+    with FileLock(cluster.state.parent / "dev.lock"):
+        for words in (("install", "dev"), ("deploy", "dev")):
+            done = found.run(*words)
+            assert done.returncode == 0, done.stdout + done.stderr
     return found
 
 
