@@ -33,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if value:
             status[path.removeprefix("/set")] = int(value)
         code = status.get(path, 200)
-        print("GET " + path + f" {code}" + chr(10), end="", flush=True)  # one write: threads share it
+        print("GET " + path + f" {code}" + chr(10), end="", flush=True)
         if code > 1000:
             time.sleep(code / 1000)
             code = 200
