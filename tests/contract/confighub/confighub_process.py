@@ -22,6 +22,7 @@ class ConfigHubProcess:
     def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
         self._options = options
+        self._port = "0"  # the kernel's choice, kept when the server is started again
         self.start()
 
     def start(self) -> None:
@@ -29,7 +30,7 @@ class ConfigHubProcess:
         self._log = (self._folder / "confighub.log").open("a")
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "traderx_embedded.confighub", "--port", "0"),
+                *(sys.executable, "-m", "traderx_embedded.confighub", "--port", self._port),
                 *("--database", str(self._folder / "confighub.db")),
                 *("--token-file", str(self._folder / "confighub.token")),
                 *self._options,
@@ -42,6 +43,7 @@ class ConfigHubProcess:
         line = self._process.stdout.readline()
         assert line.startswith("confighub: serving on http://127.0.0.1:"), self.log()
         self.url = line.split()[-1]
+        self._port = self.url.rsplit(":", 1)[1]
         self.token = (self._folder / "confighub.token").read_text()
 
     def client(self, token: str | None = None) -> httpx.Client:
