@@ -32,7 +32,7 @@ class ControlApi:
 
         app = web.Application(middlewares=[authenticate])
         app.router.add_get("/pods", self._pods)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self._settings.control_port).start()
         return runner

@@ -26,7 +26,7 @@ class Pipe(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.peer: Pipe | None = None
         self._early: list[bytes] = []
-        self._ended_early = False
+        self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -40,10 +40,14 @@ class Pipe(asyncio.Protocol):
             self.peer.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass the end of this direction on; the other one stays open."""
+        """Pass the end of this direction on; the other one stays open until it ends as well."""
+        self._ended = True
         if self.peer is None or self.peer.transport is None:
-            self._ended_early = True
-        elif self.peer.transport.can_write_eof():
+            return True
+        if self.peer._ended:  # noqa: SLF001 - of the same class
+            self.peer.transport.close()
+            return False
+        if self.peer.transport.can_write_eof():
             self.peer.transport.write_eof()
         return True
 
@@ -75,8 +79,14 @@ class Pipe(asyncio.Protocol):
             for data in pipe._early:  # noqa: SLF001 - of the same class
                 pipe.data_received(data)
             pipe._early.clear()  # noqa: SLF001
-            if pipe._ended_early:  # noqa: SLF001
-                pipe.eof_received()
+        if self._ended and peer._ended:  # noqa: SLF001
+            for pipe in (self, peer):
+                if pipe.transport is not None:
+                    pipe.transport.close()
+        elif self._ended:
+            self.eof_received()
+        elif peer._ended:  # noqa: SLF001
+            peer.eof_received()
 
 
 def reset(transport: asyncio.Transport) -> None:

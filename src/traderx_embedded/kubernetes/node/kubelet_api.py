@@ -35,7 +35,7 @@ class KubeletApi:
                 app.router.add_route(
                     method, f"/{kind}/{{namespace}}/{{pod}}/{{uid}}/{{container}}", handler
                 )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(
             runner, "127.0.0.1", self._settings.kubelet_port, ssl_context=self._tls()
