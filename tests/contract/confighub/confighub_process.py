@@ -101,7 +101,10 @@ def running(folder: Path, *options: str) -> Iterator[ConfigHubProcess]:
     finally:
         status = server.stop()
     assert status == 0, server.log()
-    assert "Traceback" not in server.log(), server.log()
+    # CPython 3.11 logs a cancelled connection at shutdown as an error of its own streams module
+    # (`task.exception()` of a cancelled task, mended in 3.12); any other traceback is ours
+    theirs = server.log().count("StreamReaderProtocol.connection_made.<locals>.callback(<Task")
+    assert server.log().count("Traceback") <= theirs, server.log()
 
 
 def until(read: Callable[[], Any], *, what: str) -> Any:
