@@ -231,8 +231,7 @@ def cleaned(live: Manifest) -> Manifest:
 
 def live_state(live: Iterable[Manifest]) -> bytes:
     """Return live objects as the documents that ConfigHub keeps."""
-    documents = [dict(cleaned(item)) for item in live]
-    return yaml.safe_dump_all(documents, sort_keys=False).encode() if documents else b""
+    return yaml.safe_dump_all([dict(cleaned(item)) for item in live], sort_keys=False).encode()
 
 
 def _documents(state: bytes) -> list[Any]:

@@ -203,7 +203,7 @@ def test_worker_outlives_a_killed_server(workshop: Workshop) -> None:
 def _run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "traderx_gate.worker"],
-        env={"PATH": os.environ["PATH"], **environment},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
