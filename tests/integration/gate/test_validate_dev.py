@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.conftest import TestCluster
+from tests.run_cluster import RunCluster
 from traderx_gate.kube import Kube, ObjectRef
 
 NAMESPACE = "traderx-dev"
@@ -55,14 +55,14 @@ class Gate:
 
 
 @pytest.fixture
-def gate(deployed: Gate, cluster: TestCluster) -> Iterator[Gate]:
+def gate(deployed: Gate, cluster: RunCluster) -> Iterator[Gate]:
     """The deployed environment, for one test at a time: some damage it."""
     with FileLock(cluster.state.parent / "dev.lock"):
         yield deployed
 
 
 @pytest.fixture(scope="session")
-def deployed(cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+def deployed(cluster: RunCluster, tmp_path_factory: pytest.TempPathFactory) -> Gate:
     """An environment that is installed and deployed."""
     folder = tmp_path_factory.mktemp("gate")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
