@@ -58,7 +58,9 @@ def evaluate(policy: Policy, evidence: Evidence, subject: Subject) -> Decision:
             reasons.append(_unproven(str(key), f"has {by_key[str(key)]} results; one was expected"))
         elif (found := _against(result, claim, evidence)) is None:
             proven.append(str(key))
-        elif found.verdict is Verdict.FAIL and (risk := _accepted(policy, result, subject.at)):
+        elif _gap(result, claim, evidence) is None and (
+            risk := _accepted(policy, result, subject.at)
+        ):
             accepted.append(f"{key}: {risk.reason} ({risk.owner}, until {risk.expires})")
         else:
             reasons.append(found)
@@ -159,12 +161,17 @@ def _against(result: ClaimResult, claim: Claim, evidence: Evidence) -> Reason | 
     """Return what speaks against taking this result as proof; None for nothing."""
     if result.outcome is Outcome.FAILED or result.unmet():
         return _failed(result)
-    if result.outcome is not Outcome.PASSED:
+    return _gap(result, claim, evidence)
+
+
+def _gap(result: ClaimResult, claim: Claim, evidence: Evidence) -> Reason | None:
+    """Return what keeps a result from telling anything, good or bad; None for nothing."""
+    if result.outcome in NOT_PROOF:
         return _unproven(result.key, NOT_PROOF[result.outcome], seen=result.message)
     if result.samples < claim.min_samples or not result.observations:
         return _unproven(
             result.key,
-            "passed without having looked at enough",
+            f"{result.outcome.value} without having looked at enough",
             expected=f"at least {claim.min_samples} samples and an observation",
             seen=f"{result.samples} samples, {len(result.observations)} observations",
         )
@@ -180,6 +187,7 @@ def _accepted(policy: Policy, result: ClaimResult, at: dt.datetime) -> AcceptedR
     for risk in policy.accepted_risks:
         if (
             str(risk.claim) == result.key
+            and result.outcome is Outcome.FAILED
             and at.astimezone(dt.UTC).date() <= risk.expires
             and unmet
             and all(risk.signature.fullmatch(observation.seen) for observation in unmet)

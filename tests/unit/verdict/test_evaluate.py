@@ -218,6 +218,8 @@ def test_the_limits_of_time_count_as_inside() -> None:
     assert decide(instant, oldest).verdict is Verdict.PASS
 
 
+RISK = "namespace.nothing_is_unmanaged"
+LEFT_OVER = Observation(subject="o", expected="-", seen="ConfigMap a/left-over", met=False)
 RESULTS = st.builds(
     ClaimResult,
     key=st.sampled_from([*map(str, POLICY.required), "other.claim"]),
@@ -225,7 +227,7 @@ RESULTS = st.builds(
     at=st.sampled_from([START, END, START - dt.timedelta(1), END + dt.timedelta(1)]),
     duration_s=st.just(0.0),
     samples=st.integers(0, 3),
-    observations=st.lists(st.sampled_from([MET, UNMET]), max_size=2).map(tuple),
+    observations=st.lists(st.sampled_from([MET, UNMET, LEFT_OVER]), max_size=2).map(tuple),
     message=st.just(""),
 )
 
@@ -238,16 +240,18 @@ RESULTS = st.builds(
 def test_pass_implies_a_proof_of_every_claim(
     results: tuple[ClaimResult, ...], state: EvidenceState, exit_status: int | None
 ) -> None:
-    """Whatever the evidence, a decision is made, and PASS means one clean result for each claim."""
+    """Whatever the evidence, a decision is made; PASS means one clean or accepted result each."""
     evidence = dataclasses.replace(GOOD, results=results, state=state, exit_status=exit_status)
     decision = decide(evidence)
     if decision.verdict is Verdict.PASS:
         for key in map(str, POLICY.required):
             (result,) = [r for r in results if r.key == key]
-            assert result.outcome is Outcome.PASSED
+            accepted = key == RISK and result.outcome is Outcome.FAILED
+            assert accepted or result.outcome is Outcome.PASSED
             assert result.samples >= 1
             assert result.observations
-            assert not result.unmet()
+            assert START <= result.at <= END
+            assert set(result.unmet()) == ({LEFT_OVER} if accepted else set())
         assert (state, exit_status in (0, 1)) == (EvidenceState.CLOSED, True)
     else:
         assert decision.reasons
@@ -270,9 +274,6 @@ def test_failed_claim_that_nobody_required_fails() -> None:
     assert decision.verdict is Verdict.FAIL
 
 
-RISK = "namespace.nothing_is_unmanaged"
-LEFT_OVER = Observation(subject="o", expected="-", seen="ConfigMap a/left-over", met=False)
-
 
 def failing_risk(*observations: Observation) -> Evidence:
     index = [result.key for result in GOOD.results].index(RISK)
@@ -293,6 +294,24 @@ def test_accepted_risk_with_its_signature_passes() -> None:
 )
 def test_accepted_risk_covers_only_its_signature(evidence: Evidence) -> None:
     """Any failure beyond the accepted signature is a FAIL."""
+    assert decide(evidence).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.FAILED])
+def test_accepted_risk_covers_no_broken_check(outcome: Outcome) -> None:
+    """A check that broke, was skipped or says it passed is not covered, whatever it had seen."""
+    index = [result.key for result in GOOD.results].index(RISK)
+    evidence = with_result(failing_risk(LEFT_OVER), index, outcome=outcome)
+    assert decide(evidence).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "changes", [{"samples": 0}, {"at": START - dt.timedelta(1)}, {"at": END + dt.timedelta(1)}]
+)
+def test_accepted_risk_needs_a_sound_result(changes: dict[str, object]) -> None:
+    """A failure that was not looked at enough, or outside of the run, is not covered."""
+    index = [result.key for result in GOOD.results].index(RISK)
+    evidence = with_result(failing_risk(LEFT_OVER), index, **changes)
     assert decide(evidence).verdict is Verdict.FAIL
 
 
