@@ -1,26 +1,16 @@
 """Stand-in of account-service: accounts and their users, kept in the database."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-from traderx_embedded.traderx import http_server, jackson, program, spring
+from traderx_embedded.traderx import http_server, jackson, program, spring, springdoc
 from traderx_embedded.traderx.account_store import MODEL, Account, AccountStore, AccountUser
-from traderx_embedded.traderx.http_server import Request, Response
+from traderx_embedded.traderx.hibernate import Repository
 from traderx_embedded.traderx.people_client import PeopleClient
-from traderx_embedded.traderx.spring import Call, Page, Route, TextError
-from traderx_embedded.traderx.sql_client import (
-    Address,
-    DatabaseAwayError,
-    FailedStatementError,
-    SqlClient,
-)
+from traderx_embedded.traderx.spring import Call, Route, TextError
 from traderx_embedded.traderx.switches import EMPTY_DATA, Switches, defective
 
-DATA = Path(__file__).parent / "data"
-START_TIMEOUT_S = 10.0
-"""So long the real service looks for its database before it gives up."""
-PUBLISHED_PORT = "18088"
+PUBLISHED_PORT = 18088
 Bound = TypeVar("Bound")
 CONTROLLER = "finos.traderx.accountservice.controller"
 
@@ -39,7 +29,7 @@ class AccountController:
 
     async def get(self, call: Call) -> dict[str, Any]:
         """One account."""
-        return (await self._store.account(spring.to_path_int(call.variable))).as_json()
+        return (await self._store.account(spring.to_path_int(call.variable, name="id"))).as_json()
 
     async def create(self, call: Call) -> dict[str, Any]:
         """Insert or update; POST and PUT do the same."""
@@ -75,7 +65,7 @@ class AccountUserController:
 
     async def get(self, call: Call) -> dict[str, Any]:
         """Fails always: the real one looks a composite key up by a number."""
-        spring.to_path_int(call.variable)
+        spring.to_path_int(call.variable, name="id")
         raise TextError(
             500,
             f"Supplied id had wrong type: entity '{MODEL}.AccountUser' has id type 'class "
@@ -144,49 +134,15 @@ def _application(
         }
         routes.append(Route(prefix=prefix, has_variable=False, methods=collection))
         routes.append(Route(prefix=prefix, has_variable=True, methods={"GET": controller.get}))
-    return spring.Application(routes, _pages(port))
-
-
-def _pages(port: int) -> dict[str, Page]:
-    def document(suffix: str, content_type: str) -> Page:
-        text = (DATA / f"account-service-openapi.{suffix}").read_text("utf-8")
-        body = text.replace(f"localhost:{PUBLISHED_PORT}", f"localhost:{port}").encode()
-        return Page(body=body, headers=(("Content-Type", content_type),))
-
-    swagger = (
-        spring.VARY,
-        ("Content-Type", "text/html"),
-        ("Last-Modified", "Mon, 29 Sep 2025 00:00:00 GMT"),
-        ("Accept-Ranges", "bytes"),
-    )
-    return {
-        "/swagger-ui/index.html": Page(
-            body=(DATA / "swagger-ui.html").read_bytes(), headers=swagger
-        ),
-        "/v3/api-docs": document("json", spring.JSON),
-        "/v3/api-docs.yaml": document("yaml", "application/vnd.oai.openapi"),
-    }
-
-
-def _failure(request: Request) -> Response:
-    return spring.error_page(request, 500, spring.VARY)
+    pages = springdoc.pages("account-service", published_port=PUBLISHED_PORT, port=port)
+    return spring.Application(routes, pages)
 
 
 async def _start(switches: Switches) -> tuple[program.Port, ...]:
-    port = program.port_variable("ACCOUNT_SERVICE_PORT", 18088)
-    address = Address.from_environment()
-    sql = SqlClient(address)
-    try:
-        await sql.check(min(START_TIMEOUT_S, address.timeout_s))
-    except DatabaseAwayError as error:
-        text = "HibernateException: Unable to determine Dialect without JDBC metadata"
-        raise program.StartError(f"{text}; no database at {sql}") from error
-    except FailedStatementError as error:
-        raise program.StartError(f"the database refuses us: {error}") from error
-    application = _application(
-        AccountStore(sql), PeopleClient.from_environment(), switches, port=port
-    )
-    handler = defective(application.handle, switches, failure=_failure)
+    port = program.port_variable("ACCOUNT_SERVICE_PORT", PUBLISHED_PORT)
+    store = AccountStore(await Repository.open())
+    application = _application(store, PeopleClient.from_environment(), switches, port=port)
+    handler = defective(application.handle, switches, failure=spring.failure)
     server = await http_server.listen(handler, host=program.bind_address(), port=port)
     return (program.Port(name="http", server=server),)
 

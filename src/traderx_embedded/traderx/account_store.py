@@ -1,16 +1,12 @@
-"""Accounts and their users in the database, with Hibernate's behaviour and texts."""
+"""Accounts and their users in the database, with the texts of the real service."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from traderx_embedded.traderx import sql_wire
+from traderx_embedded.traderx.hibernate import Repository
 from traderx_embedded.traderx.spring import TextError
-from traderx_embedded.traderx.sql_client import DatabaseAwayError, FailedStatementError, SqlClient
 
 MODEL = "finos.traderx.accountservice.model"
-NO_CONNECTION = "Could not open JPA EntityManager for transaction"
-VALUE_TOO_LONG = "22001"
-_CONSTRAINTS = {"23502", "23505", "23506", "23513"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +36,8 @@ class AccountUser:
 class AccountStore:
     """What the repositories of account-service do."""
 
-    def __init__(self, sql: SqlClient) -> None:
-        self._sql = sql
+    def __init__(self, repository: Repository) -> None:
+        self._execute = repository.execute
 
     async def accounts(self) -> list[Account]:
         """Return all accounts."""
@@ -97,18 +93,3 @@ class AccountStore:
             sql = "insert into Accountusers (AccountID,Username) values (?,?)"
             await self._execute(sql, user.account_id, user.username)
         return user
-
-    async def _execute(self, sql: str, *args: Any) -> list[list[Any]]:
-        try:
-            return await self._sql.execute(sql, *args)
-        except DatabaseAwayError:
-            raise TextError(500, NO_CONNECTION) from None
-        except sql_wire.ConnectionLostError as error:
-            raise TextError(500, f"JDBC exception executing SQL [{sql}]: {error}") from error
-        except FailedStatementError as error:
-            raise TextError(500, _hibernate(error, sql)) from error
-
-
-def _hibernate(error: FailedStatementError, sql: str) -> str:
-    text = f"could not execute statement [{error}] [{sql}]; SQL [{sql}]"
-    return f"{text}; constraint [null]" if error.state in _CONSTRAINTS else text

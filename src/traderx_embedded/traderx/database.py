@@ -64,10 +64,10 @@ class Database:
         for trade, account, security, side, quantity in schema.TRADES:
             row = (trade, account, now, now, security, side, quantity, "Settled")
             self._db.execute("insert into Trades values (?, ?, ?, ?, ?, ?, ?, ?)", row)
-            total = quantity if side == "Buy" else -quantity
-            self._db.execute(
-                "insert into Positions values (?, ?, ?, ?)", (account, security, now, total)
-            )
+        positions = [
+            (account, security, now, total) for account, security, total in schema.POSITIONS
+        ]
+        insert("insert into Positions values (?, ?, ?, ?)", positions)
         first = ("ACCOUNTS_SEQ", schema.FIRST_ACCOUNT_ID)
         self._db.execute("insert into Sequences values (?, ?)", first)
 

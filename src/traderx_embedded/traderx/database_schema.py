@@ -57,4 +57,6 @@ TRADES = (
     ("TRADE-22214-GGHHII", 22214, "C", "Sell", 2000),
     ("TRADE-52355-AABBCC", 52355, "BAC", "Sell", 2400),
 )
+POSITIONS = ((22214, "MS", 1000), (22214, "IBM", -100), (22214, "C", -2000), (52355, "BAC", -2400))
+"""In the order of the rows, in which position-service lists them."""
 FIRST_ACCOUNT_ID = 65000

@@ -47,7 +47,7 @@ Controller = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A mapping of a controller, below a prefix that ends with a slash."""
+    """A mapping of a controller: a prefix, which is all of the path if there is no variable."""
 
     prefix: str
     has_variable: bool
@@ -117,7 +117,7 @@ class Application:
         return Response(status=200, headers=headers, body=compact(value), chunked=True)
 
 
-def to_path_int(text: str) -> int:
+def to_path_int(text: str, *, name: str) -> int:
     """Return a path variable as Spring converts it to `int`.
 
     Raises:
@@ -128,8 +128,8 @@ def to_path_int(text: str) -> int:
         return int(stripped)
     raise TextError(
         500,
-        "Method parameter 'id': Failed to convert value of type 'java.lang.String' to required "
-        f"type 'int'; For input string: \"{stripped}\"",
+        f"Method parameter '{name}': Failed to convert value of type 'java.lang.String' to "
+        f"required type 'int'; For input string: \"{stripped}\"",
     )
 
 
@@ -155,6 +155,11 @@ def error_page(request: Request, status: int, *headers: tuple[str, str]) -> Resp
         body=compact(body),
         chunked=True,
     )
+
+
+def failure(request: Request) -> Response:
+    """Return the answer of a service that fails altogether."""
+    return error_page(request, 500, VARY)
 
 
 def compact(value: object) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ DEFAULT_TIMEOUT_MS = 30_000
 
 
 class DatabaseAwayError(Exception):
-    """No connection could be had within the pool's time-out."""
+    """No connection could be had within the pool's time-out; the text is Hikari's."""
 
 
 class FailedStatementError(Exception):
@@ -89,6 +90,8 @@ class SqlClient:
         self._address = address
         self._free = asyncio.Semaphore(POOL_SIZE)
         self._idle: list[Connection] = []
+        self._active = 0
+        self._waiting = 0
 
     def __str__(self) -> str:
         """Return where the database is."""
@@ -128,19 +131,33 @@ class SqlClient:
             self._idle.append(connection)
             return rows
         finally:
+            self._active -= 1
             self._free.release()
 
     async def _acquire(self) -> Connection:
+        asked = time.monotonic()
+        self._waiting += 1
         try:
             async with asyncio.timeout(self._address.timeout_s):
                 await self._free.acquire()
                 try:
-                    return await self._idle_or_new()
+                    connection = await self._idle_or_new()
                 except BaseException:
                     self._free.release()
                     raise
         except TimeoutError:
-            raise DatabaseAwayError from None
+            waited_ms = round((time.monotonic() - asked) * 1000)
+            raise DatabaseAwayError(self._exhausted(waited_ms)) from None
+        finally:
+            self._waiting -= 1
+        self._active += 1
+        return connection
+
+    def _exhausted(self, waited_ms: int) -> str:
+        idle, active = len(self._idle), self._active
+        counts = f"total={idle + active}, active={active}, idle={idle}, waiting={self._waiting - 1}"
+        pool = "HikariPool-1 - Connection is not available"
+        return f"{pool}, request timed out after {waited_ms}ms ({counts})"
 
     async def _idle_or_new(self) -> Connection:
         while self._idle:

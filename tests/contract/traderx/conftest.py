@@ -46,3 +46,13 @@ def fresh_accounts() -> Iterator[StandIn]:
         ) as stand_in,
     ):
         yield stand_in
+
+
+@pytest.fixture(scope="module")
+def untouched_positions(database: StandIn) -> Iterator[StandIn]:
+    """A position-service whose database nobody writes to."""
+    address = database.address
+    with stand_in_process.running(
+        "position-service", address, DATABASE_TCP_HOST=address
+    ) as stand_in:
+        yield stand_in

@@ -1,5 +1,6 @@
 """Starts a stand-in as a process on a loopback address of its own, with the real ports."""
 
+import http.client
 import itertools
 import os
 import subprocess
@@ -10,6 +11,9 @@ from contextlib import contextmanager
 
 START_DEADLINE_S = 30
 STOP_DEADLINE_S = 10
+ANSWER_DEADLINE_S = 20.0
+ADMIN = {"TRADERX_ADMIN_PORT": "0"}
+"""The variable that opens an admin port, at any free number."""
 _numbers = itertools.count(1)
 
 
@@ -48,7 +52,7 @@ class StandIn:
     def await_started(self) -> None:
         """Return once the service says that it has started."""
         assert self._said_started.wait(START_DEADLINE_S), self.log
-        assert self.process.poll() is None, self.log
+        assert any("] started " in line for line in self.log), self.log
 
     def await_exit(self) -> int:
         """Return the exit code, once it has ended by itself."""
@@ -83,3 +87,33 @@ def running(name: str, address: str, **variables: str) -> Iterator[StandIn]:
         yield stand_in
     finally:
         stand_in.close()
+
+
+def ask(
+    address: str,
+    port: int,
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    timeout_s: float = ANSWER_DEADLINE_S,
+) -> tuple[int, str]:
+    """Send a request and return status and body of the answer."""
+    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
+    try:
+        connection.request(method, path, body, headers={"Host": "localhost"})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def switched(stand_in: StandIn, name: str) -> Iterator[None]:
+    """Turn a switch on, and off again; the stand-in has to run with `ADMIN`."""
+    admin, path = stand_in.port("admin"), f"/switches/{name}"
+    assert ask(stand_in.address, admin, "PUT", path, "true")[0] == 200
+    try:
+        yield
+    finally:
+        assert ask(stand_in.address, admin, "PUT", path, "false")[0] == 200

@@ -1,11 +1,9 @@
-import http.client
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.contract.traderx import stand_in_process
-from tests.contract.traderx.stand_in_process import StandIn
+from tests.contract.traderx.stand_in_process import ADMIN, StandIn, switched
 from traderx_gate import application
 from traderx_gate.traderx import Account, Accounts, Database, ReferenceData, Stock, identify
 
@@ -17,12 +15,11 @@ PORTS = {"database": 18084, "reference-data": 18085, "account-service": 18088}
 def stand_ins() -> Iterator[dict[str, StandIn]]:
     """All three services at one address."""
     address = stand_in_process.own_address()
-    admin = {"TRADERX_ADMIN_PORT": "0"}
     with (
-        stand_in_process.running("database", address, **admin) as database,
-        stand_in_process.running("reference-data", address, **admin) as reference_data,
+        stand_in_process.running("database", address, **ADMIN) as database,
+        stand_in_process.running("reference-data", address, **ADMIN) as reference_data,
         stand_in_process.running(
-            "account-service", address, DATABASE_TCP_HOST=address, **admin
+            "account-service", address, DATABASE_TCP_HOST=address, **ADMIN
         ) as accounts,
     ):
         yield {
@@ -30,18 +27,6 @@ def stand_ins() -> Iterator[dict[str, StandIn]]:
             "reference-data": reference_data,
             "account-service": accounts,
         }
-
-
-@contextmanager
-def switched(stand_in: StandIn, name: str) -> Iterator[None]:
-    """Turn a defect on, and off again."""
-    for value in ("true", "false"):
-        connection = http.client.HTTPConnection(stand_in.address, stand_in.port("admin"), timeout=9)
-        connection.request("PUT", f"/switches/{name}", value)
-        assert connection.getresponse().status == 200
-        connection.close()
-        if value == "true":
-            yield
 
 
 def url(stand_in: StandIn, service: str) -> str:

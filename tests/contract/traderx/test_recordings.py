@@ -55,6 +55,13 @@ def test_account_service_in_file_order(fresh_accounts: StandIn) -> None:
     assert list(chain.from_iterable(differences)) == []
 
 
+@pytest.mark.parametrize("record", independent("position-service"))
+def test_position_service(record: Record, untouched_positions: StandIn) -> None:
+    """The stand-in of position-service answers as the real one did."""
+    answer = recorded_answer.send(record, untouched_positions.address)
+    assert recorded_answer.difference(record, answer) == []
+
+
 @pytest.mark.parametrize("name", NOT_REPLAYED)
 def test_not_replayed_differs(name: str, reference_data: StandIn) -> None:
     """A record is left out only as long as the stand-in answers it differently."""

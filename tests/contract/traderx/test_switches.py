@@ -1,60 +1,26 @@
-import http.client
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.contract.traderx import stand_in_process
-from tests.contract.traderx.stand_in_process import StandIn
+from tests.contract.traderx.stand_in_process import ADMIN, StandIn, ask, switched
 
-DEADLINE_S = 20.0
 PATIENCE_S = 0.5
 """Less than a slow service takes, and enough for any other."""
 LISTS = {"reference-data": (18085, "/stocks"), "account-service": (18088, "/account/")}
 COMMON = {"unavailable", "wrong-application", "empty-data", "slow"}
 
 
-def ask(
-    address: str,
-    port: int,
-    method: str,
-    path: str,
-    body: str | None = None,
-    *,
-    timeout_s: float = DEADLINE_S,
-) -> tuple[int, str]:
-    """Send a request to a stand-in."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
-    try:
-        connection.request(method, path, body, headers={"Host": "localhost"})
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    finally:
-        connection.close()
-
-
-@contextmanager
-def switched(stand_in: StandIn, name: str) -> Iterator[None]:
-    """Turn a switch on, and off again."""
-    admin, path = stand_in.port("admin"), f"/switches/{name}"
-    assert ask(stand_in.address, admin, "PUT", path, "true")[0] == 200
-    try:
-        yield
-    finally:
-        assert ask(stand_in.address, admin, "PUT", path, "false")[0] == 200
-
-
 @pytest.fixture(scope="module")
 def stand_ins() -> Iterator[dict[str, StandIn]]:
     """All three services, with admin ports."""
     address = stand_in_process.own_address()
-    admin = {"TRADERX_ADMIN_PORT": "0"}
     with (
-        stand_in_process.running("database", address, **admin) as database,
-        stand_in_process.running("reference-data", address, **admin) as reference_data,
+        stand_in_process.running("database", address, **ADMIN) as database,
+        stand_in_process.running("reference-data", address, **ADMIN) as reference_data,
         stand_in_process.running(
-            "account-service", address, DATABASE_TCP_HOST=address, **admin
+            "account-service", address, DATABASE_TCP_HOST=address, **ADMIN
         ) as accounts,
     ):
         yield {
