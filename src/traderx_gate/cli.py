@@ -27,6 +27,7 @@ from traderx_gate.errors import (
     GateError,
     RefusedError,
     UnreachableError,
+    before_the_first_effect,
 )
 from traderx_gate.operations import validation
 from traderx_gate.report import write_report
@@ -106,7 +107,8 @@ def install(
         confighub_token_file=confighub_token_file,
     )
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
-    hub.info()
+    with before_the_first_effect():
+        hub.info()
     installation = Installation(
         confighub=hub, application=application, project=chosen, report=typer.echo
     )

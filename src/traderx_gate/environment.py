@@ -7,7 +7,15 @@ from functools import cached_property
 from traderx_gate.application import Application, EnvironmentSpec, Service
 from traderx_gate.confighub import ConfigHub, Space, Unit
 from traderx_gate.errors import ConfigurationError, NotFoundError, UnreachableError
-from traderx_gate.kube import Deployment, Kube, Manifest, ObjectRef, Pod, parse_manifests
+from traderx_gate.kube import (
+    Deployment,
+    Kube,
+    Manifest,
+    ObjectRef,
+    Pod,
+    images_of,
+    parse_manifests,
+)
 from traderx_gate.kube.client import FIELD_MANAGER
 from traderx_gate.kube.drift import FieldDrift, compare
 from traderx_gate.verdict import Environment, ServiceTimeline, UnitRevision
@@ -102,6 +110,18 @@ class DeployedEnvironment:
         """Return the objects that a unit describes."""
         return parse_manifests(unit.data.decode(errors="replace"), source=f"unit {unit.slug}")
 
+    def well_formed_units(self) -> Mapping[str, Unit]:
+        """Return the units by slug.
+
+        Raises:
+            ConfigurationError: One is malformed; names it, and the line or key.
+        """
+        units = self.units()
+        for unit in units.values():
+            for manifest in self.manifests(unit):
+                images_of(manifest, source=f"unit {unit.slug}")
+        return units
+
     def deployment(self, service: Service) -> Deployment:
         """Return the live deployment of a service."""
         return self.kube.deployment(self.spec.namespace, service.slug)
@@ -114,11 +134,10 @@ class DeployedEnvironment:
     def unit_images(self, service: Service) -> Mapping[str, str]:
         """Return the image of each container that the service's units name."""
         return {
-            container["name"]: container["image"]
+            name: image
             for unit in self.units_of(service)
             for manifest in self.manifests(unit)
-            if manifest["kind"] == "Deployment"
-            for container in manifest["spec"]["template"]["spec"]["containers"]
+            for name, image in images_of(manifest, source=f"unit {unit.slug}").items()
         }
 
     def drift(self, manifest: Manifest) -> tuple[FieldDrift, ...]:

@@ -14,6 +14,9 @@ GateError
 Exit codes: the first three are 2 as long as nothing was changed, EvidenceError is 3, the rest 1.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 
 class GateError(Exception):
     """Anything this project reports to its user in one or two lines."""
@@ -73,3 +76,12 @@ class DeliveryError(GateError):
 
 class EvidenceError(GateError):
     """Evidence is missing, void or tampered with."""
+
+
+@contextlib.contextmanager
+def before_the_first_effect() -> Iterator[None]:
+    """Turn an error that a system answers into `RefusedError`: nothing was changed yet."""
+    try:
+        yield
+    except (KubernetesError, ConfigHubError) as error:
+        raise RefusedError(str(error)) from error

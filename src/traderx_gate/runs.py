@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,10 @@ class Run:
     def name(self) -> str:
         """The run's name."""
         return self.path.name
+
+    def remove(self) -> None:
+        """Remove the directory of a run that could not begin."""
+        shutil.rmtree(self.path)
 
     def write_evidence(self, evidence: Evidence) -> None:
         """Write and sign `evidence.json`."""

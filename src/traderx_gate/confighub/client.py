@@ -4,10 +4,11 @@ import base64
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from traderx_gate.confighub.entities import (
@@ -22,7 +23,7 @@ from traderx_gate.confighub.entities import (
 from traderx_gate.errors import ConfigHubError, ConfigurationError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 15.0
+READ_TIMEOUT_S = 10.0
 TOOLCHAIN = "Kubernetes/YAML"
 
 Arguments = ParamSpec("Arguments")
@@ -38,13 +39,23 @@ def _parsed(
     def parse(self: "ConfigHub", *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
         try:
             return verb(self, *args, **kwargs)
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise UnreachableError(
-                f"ConfigHub {self.url}: its answer to {verb.__name__.replace('_', ' ')} lacks "
-                f"{error}; is this a ConfigHub this version knows?"
+                f"ConfigHub {self.url}: its answer to {verb.__name__.replace('_', ' ')} is not of "
+                f"the known form ({error}); is this a ConfigHub this version knows?"
             ) from error
 
     return cast("Callable[Concatenate[ConfigHub, Arguments], Answer]", parse)
+
+
+class _RepeatedReads(Retry):
+    """Repeats what was refused or cut off; a silent server has had its time."""
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
+        """Count an attempt; raise what ends them."""
+        if isinstance(error := kwargs.get("error"), ReadTimeoutError):
+            raise error
+        return super().increment(*args, **kwargs)
 
 
 class ConfigHub:
@@ -60,7 +71,7 @@ class ConfigHub:
         self._session.trust_env = False  # no proxy, no .netrc: exactly the address that was given
         self._session.headers["Authorization"] = f"Bearer {token}"
         self._session.headers["User-Agent"] = "traderx-gate"
-        reads = Retry(
+        reads = _RepeatedReads(
             total=2, backoff_factor=0.2, allowed_methods={"GET"}, redirect=0, raise_on_status=False
         )
         self._session.mount("http://", HTTPAdapter(max_retries=reads))
@@ -108,11 +119,14 @@ class ConfigHub:
             )
         except requests.Timeout as error:
             raise UnreachableError(
-                f"ConfigHub {self.url} is silent: {method} {path} had no answer in time"
+                f"ConfigHub {self.url} is silent: {method} {path} had no answer in "
+                f"{READ_TIMEOUT_S:.0f} s; is --confighub its address?"
             ) from error
         except (requests.RequestException, UnicodeError) as error:
             cause = getattr(error.args[0], "reason", error) if error.args else error
-            raise UnreachableError(f"ConfigHub {self.url} cannot be reached: {cause}") from error
+            raise UnreachableError(
+                f"ConfigHub {self.url} cannot be reached: {cause}; is --confighub its address?"
+            ) from error
         return self._answer(method, path, response)
 
     def _answer(self, method: str, path: str, response: requests.Response) -> Any:
@@ -123,7 +137,8 @@ class ConfigHub:
             start = " ".join(response.text[:60].split())
             raise UnreachableError(
                 f"what answers at {self.url} is not ConfigHub: {method} {path} gave "
-                f"{response.status_code} {response.headers.get('Content-Type', '')} {start!r}"
+                f"{response.status_code} {response.headers.get('Content-Type', '')} {start!r}; "
+                "is --confighub its address?"
             ) from error
         if response.status_code in {200, 207}:
             return answer
@@ -133,7 +148,7 @@ class ConfigHub:
                 f"ConfigHub {self.url} does not accept the token (401 {message}); "
                 "it may be wrong or expired: log in again"
             )
-        text = f"ConfigHub: {method} {path}: {response.status_code} {message}".rstrip()
+        text = f"ConfigHub {self.url}: {method} {path}: {response.status_code} {message}".rstrip()
         if request_id:
             text += f" (request {request_id})"
         if response.status_code >= 500:

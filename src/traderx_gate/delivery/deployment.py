@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 from traderx_gate import traderx
 from traderx_gate.application import Service
+from traderx_gate.application.catalogue import unit_slugs
 from traderx_gate.confighub import Unit, UnitEvent
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.errors import DeliveryError, GateError
+from traderx_gate.errors import (
+    ConfigurationError,
+    DeliveryError,
+    GateError,
+    before_the_first_effect,
+)
 from traderx_gate.kube import Deployment, Pod
 from traderx_gate.settings import Settings
 from traderx_gate.waiting import Deadline, polling, until
@@ -84,15 +90,16 @@ def deploy(
         UnreachableError, ConfigurationError: Nothing was changed.
     """
     deployed = settings.connect(environment)
-    units = deployed.units()
     application = deployed.application
-    wanted = [*application.shared_units, *(u for s in application.services for u in s.units)]
-    missing = [slug for slug in wanted if slug not in units]
-    if missing:
-        raise DeliveryError(
-            f"space {deployed.space.slug} has no unit {missing[0]}; install it first"
-        )
-    deployed.kube.version()
+    with before_the_first_effect():
+        units = deployed.well_formed_units()
+        deployed.kube.version()
+    for slug in unit_slugs(application):
+        if slug not in units:
+            raise ConfigurationError(
+                f"space {deployed.space.slug} has no unit {slug}; "
+                f"make it with `traderx-gate install {environment}`"
+            )
     deadline = Deadline(timeout_s)
     waves = application.waves()
     started = time.monotonic()

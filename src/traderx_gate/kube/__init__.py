@@ -10,6 +10,7 @@ from traderx_gate.kube.objects import (
     Manifest,
     ObjectRef,
     Pod,
+    images_of,
     parse_manifests,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "Manifest",
     "ObjectRef",
     "Pod",
+    "images_of",
     "parse_manifests",
 ]

@@ -64,7 +64,13 @@ class Kube:
         except Exception as error:  # PyYAML's errors reach us unwrapped; anything else is ours
             if type(error).__module__.split(".")[0] != "yaml":
                 raise
-            raise ConfigurationError(f"kubeconfig {path}: not YAML: {error}") from error
+            said = " ".join(str(error).split())
+            raise ConfigurationError(f"kubeconfig {path}: not YAML: {said}") from error
+        server = api.configuration.host
+        if not server.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                f"kubeconfig {path}: server {server!r} is no http:// or https:// address"
+            )
         api.configuration.retries = False
         api.configuration.connection_pool_maxsize = 16
         return cls(ApiClient(api.configuration), context=context or "")
@@ -131,12 +137,15 @@ class Kube:
     def _json(self, method: str, path: str, **options: Any) -> Any:
         response = self._request(method, path, **options)
         try:
-            return json.loads(response.data)
-        except ValueError as error:
+            body = json.loads(response.data)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):  # every answer of the API is an object
             raise UnreachableError(
                 f"what answers at {self._api.configuration.host} is not a Kubernetes API: "
                 f"{method} {path} gave {response.data[:80]!r}"
-            ) from error
+            )
+        return body
 
     def _collection(self, api_version: str, kind: str, namespace: str) -> str:
         prefix = _prefix(api_version)

@@ -64,6 +64,33 @@ def parse_manifests(text: str, *, source: str) -> tuple[Manifest, ...]:
     return tuple(documents)
 
 
+def images_of(manifest: Manifest, *, source: str) -> Mapping[str, str]:
+    """Return the image of each container of a Deployment; of any other kind there is none.
+
+    Raises:
+        ConfigurationError: It has no container, or one without name or image; names the key.
+    """
+    if manifest["kind"] != "Deployment":
+        return {}
+    found: object = manifest
+    for key in ("spec", "template", "spec", "containers"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if not isinstance(found, list) or not found:
+        raise ConfigurationError(f"{source}: spec.template.spec.containers is missing")
+    images = {}
+    for number, container in enumerate(found):
+        name, image = (
+            container.get(key) if isinstance(container, Mapping) else None
+            for key in ("name", "image")
+        )
+        if not isinstance(name, str) or not isinstance(image, str):
+            raise ConfigurationError(
+                f"{source}: spec.template.spec.containers[{number}] needs a name and an image"
+            )
+        images[name] = image
+    return images
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Parse a Kubernetes timestamp; None stays None."""
     return None if text is None else datetime.fromisoformat(text)

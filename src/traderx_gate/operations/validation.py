@@ -9,7 +9,7 @@ from pathlib import Path
 from traderx_gate import runs
 from traderx_gate.checkout import TOOL_VERSION
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.errors import EvidenceError
+from traderx_gate.errors import EvidenceError, RefusedError, before_the_first_effect
 from traderx_gate.policies import load_policy
 from traderx_gate.runs import Run
 from traderx_gate.settings import Settings
@@ -51,16 +51,18 @@ def begin(
     """Write evidence as started, every required claim open, before anything is checked.
 
     Raises:
-        UnreachableError, ConfigurationError: Cluster, ConfigHub or the space are not there;
-            nothing was written.
-        RefusedError: The reports folder cannot be written.
+        UnreachableError, ConfigurationError: Cluster, ConfigHub or the space are not there, or a
+            unit is malformed; nothing was written.
+        RefusedError: The reports folder cannot be written, or a system refuses to be read.
     """
     started = now()
-    units = environment.revisions()
-    facts = Cluster(
-        kind=cluster, context=environment.kube.context, version=environment.kube.version()
-    )
-    provenance = environment.provenance()
+    with before_the_first_effect():
+        environment.well_formed_units()
+        units = environment.revisions()
+        facts = Cluster(
+            kind=cluster, context=environment.kube.context, version=environment.kube.version()
+        )
+        provenance = environment.provenance()
     run = runs.create(reports, runs.new_run_name(policy.kind, environment.spec.name, started))
     evidence = Evidence(
         run=run.name,
@@ -82,7 +84,11 @@ def begin(
         timeline=(),
         exit_status=None,
     )
-    run.write_evidence(evidence)
+    try:
+        run.write_evidence(evidence)
+    except RefusedError:
+        run.remove()
+        raise
     return run, evidence
 
 
