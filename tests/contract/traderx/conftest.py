@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.traderx import people_substitute, stand_in_process
+from tests.contract.traderx import stand_in_process
 from tests.contract.traderx.stand_in_process import StandIn
 
 
@@ -40,7 +40,7 @@ def fresh_accounts() -> Iterator[StandIn]:
     address = stand_in_process.own_address()
     with (
         stand_in_process.running("database", address),
-        people_substitute.running(address),
+        stand_in_process.running("people-service", address),
         stand_in_process.running(
             "account-service", address, DATABASE_TCP_HOST=address, PEOPLE_SERVICE_HOST=address
         ) as stand_in,

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.contract.traderx import people_substitute, recorded_answer, stand_in_process
+from tests.contract.traderx import recorded_answer, stand_in_process
 from tests.contract.traderx.recorded_answer import Record
 from tests.contract.traderx.stand_in_process import StandIn
 
@@ -70,14 +70,15 @@ def test_people_back(accounts: StandIn) -> None:
     make_accounts(accounts.address, until=65021)
     down = RECORDS["outage.people-down.accountuser.post"]
     assert recorded_answer.send(down, accounts.address).status == 500
-    with people_substitute.running(accounts.address):
+    with stand_in_process.running("people-service", accounts.address):
         assert differences(of("people-back"), accounts.address) == []
 
 
 def test_people_hung(accounts: StandIn) -> None:
     """While people-service hangs, so does the request that asks it."""
     (record,) = of("people-hung")
-    with people_substitute.hung(accounts.address):
+    with stand_in_process.running("people-service", accounts.address) as people:
+        people.process.send_signal(signal.SIGSTOP)
         answer = recorded_answer.send(record, accounts.address, timeout_s=PATIENCE_S)
     assert recorded_answer.difference(record, answer) == []
 
