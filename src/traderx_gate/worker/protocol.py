@@ -121,18 +121,24 @@ class WorkerClient:
     def __init__(self, url: str, *, worker_id: str, secret: str) -> None:
         self.url = url
         self._path = f"/api/bridge_worker/{worker_id}"
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            http1=False,
-            http2=True,
-            trust_env=False,
-            headers={"Authorization": f"Bearer {secret}"},
-            timeout=CALL_TIMEOUT_S,
+        # Two connections: httpcore reads a connection under one lock, so that an answer which has
+        # arrived can lie there until the silent stream beside it carries something again.
+        self._http, self._stream_http = (
+            httpx.AsyncClient(
+                base_url=url,
+                http1=False,
+                http2=True,
+                trust_env=False,
+                headers={"Authorization": f"Bearer {secret}"},
+                timeout=CALL_TIMEOUT_S,
+            )
+            for _ in range(2)
         )
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._http.aclose()
+        await self._stream_http.aclose()
 
     async def identify(self) -> str:
         """Return the worker's slug."""
@@ -148,7 +154,7 @@ class WorkerClient:
         timeout = httpx.Timeout(CALL_TIMEOUT_S, read=SILENCE_S)
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache"}
         try:
-            async with self._http.stream(
+            async with self._stream_http.stream(
                 "POST", f"{self._path}/stream", json=info, headers=headers, timeout=timeout
             ) as response:
                 if response.status_code != 200:
