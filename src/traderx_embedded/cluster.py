@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 
 from traderx_embedded import processes, procfs, slots, supervisor
 from traderx_embedded import state as state_directory
-from traderx_embedded.errors import LeftoverError, NotReadyError, RefusedError
+from traderx_embedded.errors import LeftoverError, NotReadyError, NotStartedError, RefusedError
 from traderx_embedded.kubernetes import certificates, control_plane, programs
 from traderx_embedded.processes import ProcessSpec
 from traderx_embedded.state import Settings, State
@@ -26,6 +27,8 @@ REQUEST_TIMEOUT_S = 2.0
 LOOK_EVERY_S = 0.05
 SAY_EVERY_S = 5.0
 LOG_LINES = 6
+DISK_NEEDED_BYTES = 256 * 1024 * 1024
+"""What a cluster writes at its start: etcd's log alone is 128 MiB."""
 
 
 def require_linux() -> None:
@@ -44,8 +47,9 @@ def up(state: State) -> None:
     """Bring everything up and wait until it is ready; harmless when it is.
 
     Raises:
-        RefusedError: Nothing was started: platform, slot, unreadable state.
+        RefusedError: Nothing was started: platform, disk, slot, unreadable state.
         BuildError: The control plane cannot be built.
+        NotStartedError: The system refused something; what had been made is gone again.
         NotReadyError: Something did not become ready; its last log lines are in the message.
     """
     require_linux()
@@ -53,8 +57,31 @@ def up(state: State) -> None:
     with state.locked(waiting=lambda: _say("another command works on this cluster; waiting")):
         settings = state.settings()
         if supervisor.read_status(state) is None or settings is None:
-            settings = _start(state, settings, folder)
+            settings = _start_or_clear(state, settings, folder)
         _await_ready(state, settings)
+
+
+def _start_or_clear(state: State, known: Settings | None, folder: Path) -> Settings:
+    """Start; where that is not possible leave data of an earlier cluster, and nothing else."""
+    free = shutil.disk_usage(state.root).free
+    if free < DISK_NEEDED_BYTES:
+        if known is None:
+            state.remove(keep_data=False)
+        raise RefusedError(
+            f"{state.root}: {free >> 20} MiB are free on its disk, a cluster needs "
+            f"{DISK_NEEDED_BYTES >> 20}; free some, or set TRADERX_GATE_STATE to another disk"
+        )
+    try:
+        return _start(state, known, folder)
+    except OSError as error:
+        procfs.kill_marked(state.root)
+        if known is None:
+            slots.release(state)
+        state.remove(keep_data=known is not None)
+        raise NotStartedError(
+            f"not started: {error.filename or state.root}: {error.strerror or error}; "
+            "mend that, then run the same command again"
+        ) from error
 
 
 def _start(state: State, known: Settings | None, folder: Path) -> Settings:
@@ -62,6 +89,8 @@ def _start(state: State, known: Settings | None, folder: Path) -> Settings:
     left = procfs.kill_marked(state.root)
     if left:
         _say(f"stopped {len(left)} processes that an earlier run left behind")
+    if known is None:
+        state.clear(keep_data=False)  # of a `down` that was killed half way
     slot, descriptor = slots.acquire(state, slot=known.slot if known else None)
     try:
         ports = slots.choose_ports(slot, previous=known.ports if known else None)
@@ -206,6 +235,7 @@ def down(state: State, *, keep_data: bool) -> None:
         LeftoverError: A process could not be stopped.
     """
     require_linux()
+    programs.remove_leftovers()
     if not state.exists and not procfs.marked(state.root):
         return
     with state.locked(waiting=lambda: _say("another command works on this cluster; waiting")):

@@ -24,6 +24,10 @@ class BuildError(EmbeddedError):
     """The control plane's programs could not be built; nothing half-made is left."""
 
 
+class NotStartedError(EmbeddedError):
+    """The system refused what is needed to start: space, a file, a process."""
+
+
 class NotReadyError(EmbeddedError):
     """Something that was started did not become ready before its deadline."""
 

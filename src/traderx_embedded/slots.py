@@ -22,7 +22,7 @@ _PORTS_A_SLOT = 256
 def cache() -> Path:
     """This project's folder in the user's cache."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "traderx-gate"
+    return Path(base).expanduser().absolute() / "traderx-gate"
 
 
 def acquire(state: State, *, slot: int | None) -> tuple[int, int]:

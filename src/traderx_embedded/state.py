@@ -236,8 +236,8 @@ class State:
                 f"{self.root}: cannot be the state directory: {error.strerror}"
             ) from error
 
-    def remove(self, *, keep_data: bool) -> None:
-        """Remove what `up` and its processes made, and the directory if that leaves it empty.
+    def clear(self, *, keep_data: bool) -> None:
+        """Remove what `up` and its processes made, `state.json` first: without it all is void.
 
         Args:
             keep_data: Keep what the next `up` can go on with.
@@ -246,6 +246,14 @@ class State:
             _remove(self.root / name)
         for half in self.root.glob(".*.new*"):  # of a command that was killed while it wrote
             _remove(half)
+
+    def remove(self, *, keep_data: bool) -> None:
+        """Remove what `up` and its processes made, and the directory if that leaves it empty.
+
+        Args:
+            keep_data: Keep what the next `up` can go on with.
+        """
+        self.clear(keep_data=keep_data)
         with contextlib.suppress(OSError):  # not empty: the rest is not ours
             self.root.rmdir()
 
@@ -270,8 +278,12 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> bool:
     except FileNotFoundError:
         pass
     new = path.with_name(f".{path.name}.new{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, for its mode
-        file.write(data)
-    new.replace(path)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, for its mode
+            file.write(data)
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a write names no file
     return True

@@ -298,7 +298,10 @@ class Supervisor:
             "started": procfs.start_ticks(os.getpid()),
             "processes": [asdict(one.status()) for one in self._managed.values()],
         }
-        state_directory.write(_status_file(self._state), json.dumps(value))
+        try:
+            state_directory.write(_status_file(self._state), json.dumps(value))
+        except OSError as error:  # a full disk; the processes are worth more than their listing
+            _log.error("status not written: %s", error)
 
 
 @contextlib.contextmanager

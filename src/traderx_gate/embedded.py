@@ -5,6 +5,7 @@ Nothing of it is imported; addresses and credentials cross over as JSON.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ from traderx_gate.confighub import Space, Worker
 from traderx_gate.errors import ConfigurationError, UnreachableError
 from traderx_gate.settings import Settings
 
-COMMAND_TIMEOUT_S = 3600
+COMMAND_TIMEOUT_S = 7200
 """A cold build of the control plane takes minutes; the program has shorter deadlines of its own."""
+INTERRUPT_TIMEOUT_S = 5
 
 
 def argv(*words: str) -> list[str]:
@@ -27,16 +29,40 @@ def argv(*words: str) -> list[str]:
 def run(command: str, options: Sequence[str] = (), *, quiet: bool = False) -> int:
     """Run a command of the embedded systems; its progress and errors go to our standard error.
 
-    With `quiet` its standard output is dropped. Returns its exit code.
+    With `quiet` its standard output is dropped. Ctrl-C ends it in its own way.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        UnreachableError: It did not end in time.
     """
-    out = subprocess.DEVNULL if quiet else None
-    done = subprocess.run(
+    with subprocess.Popen(
         argv(command, str(state_directory()), *options),
-        stdout=out,
-        timeout=COMMAND_TIMEOUT_S,
-        check=False,
-    )
-    return done.returncode
+        stdout=subprocess.DEVNULL if quiet else None,
+    ) as child:
+        try:
+            return child.wait(timeout=None if "--watch" in options else COMMAND_TIMEOUT_S)
+        except KeyboardInterrupt:
+            return _interrupted(child)
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            raise UnreachableError(
+                f"`{command}` did not end in {COMMAND_TIMEOUT_S} s and was stopped; run it again"
+            ) from error
+
+
+def _interrupted(child: "subprocess.Popen[bytes]") -> int:
+    """Let a child clean up that a terminal has interrupted with us; interrupt it otherwise."""
+    try:
+        return child.wait(timeout=INTERRUPT_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGINT)
+    try:
+        return child.wait(timeout=INTERRUPT_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+    return child.wait(timeout=INTERRUPT_TIMEOUT_S)
 
 
 def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
