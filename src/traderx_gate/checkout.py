@@ -27,3 +27,8 @@ def require_checkout() -> Path:
 def state_directory() -> Path:
     """Return the embedded systems' directory: TRADERX_GATE_STATE, else in the checkout."""
     return Path(os.environ.get("TRADERX_GATE_STATE") or ROOT / ".traderx").absolute()
+
+
+def locks() -> Path:
+    """Return the folder of the environments' locks; it goes with the embedded systems."""
+    return state_directory() / "locks"

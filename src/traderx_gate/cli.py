@@ -4,20 +4,19 @@ Exit codes: 0 done or PASS; 1 FAIL; 2 refused before the first effect; 3 INCONCL
 missing, void or tampered with.
 """
 
+import contextlib
 import json
 import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from filelock import FileLock, Timeout
 
-from traderx_gate import embedded, runs, settings
+from traderx_gate import embedded, environment_lock, runs, settings
 from traderx_gate.application import load
-from traderx_gate.checkout import REPORTS, ROOT, require_checkout, state_directory
+from traderx_gate.checkout import REPORTS, ROOT, locks
 from traderx_gate.confighub import ConfigHub
 from traderx_gate.delivery import deployment
 from traderx_gate.delivery.installation import Installation, new_project
@@ -30,9 +29,12 @@ from traderx_gate.errors import (
     before_the_first_effect,
 )
 from traderx_gate.operations import validation
+from traderx_gate.operations.suite_run import LOG, run_suite
+from traderx_gate.progress import Steps
 from traderx_gate.report import write_report
+from traderx_gate.verdict import Decision, Evidence
 
-PYTEST_TIMEOUT_S = 1800
+VALIDATE_SUITE = "validate_deployment"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -112,7 +114,7 @@ def install(
     installation = Installation(
         confighub=hub, application=application, project=chosen, report=typer.echo
     )
-    with _environment_lock(environment):
+    with _lock(environment):
         installation.base()
         if spec.upstream:
             installation.environment(
@@ -143,7 +145,7 @@ def deploy(
         confighub_token_file=confighub_token_file,
     )
     resolved.connect(environment)
-    with _environment_lock(environment):
+    with _lock(environment):
         deployment.deploy(
             resolved, environment, report=typer.echo, timeout_s=_deployment_timeout_s()
         )
@@ -173,17 +175,20 @@ def validate(
         confighub_token_file=confighub_token_file,
     )
     drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
-    with _environment_lock(environment):
-        run, _ = validation.begin_session(
+    with _lock(environment):
+        run, evidence = validation.begin_session(
             resolved,
             environment=environment,
-            suite="validate_deployment",
+            suite=VALIDATE_SUITE,
             seed=drawn,
             reports=REPORTS,
         )
         if not as_json:
             typer.echo(f"run {run.name}, seed {drawn}")
-        _run_pytest(run, workers)
+        with Steps(f"validate {environment}", total=len(evidence.required)) as steps:
+            cut = run_suite(run, suite=VALIDATE_SUITE, workers=workers, progress=steps.done)
+        if cut:
+            typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
         _conclude(run, as_json=as_json)
 
 
@@ -202,7 +207,10 @@ def verdict(
             )
     else:
         newest = runs.Run(REPORTS / Path(run).name)
-    _conclude(newest, as_json=as_json)
+    evidence, decision = validation.decide(newest, load().slugs)
+    if not newest.is_decided:  # the run was killed; what a run concluded itself is history
+        _keep(newest, evidence, decision)
+    _show(newest, decision, as_json=as_json)
 
 
 @app.command(name="project", epilog="Example: traderx-gate project")
@@ -228,62 +236,40 @@ def _deployment_timeout_s() -> float:
     return seconds
 
 
-def _environment_lock(environment: str) -> FileLock:
-    """Return the lock of an environment; a second run is refused and told who holds it."""
-    folder = state_directory() / "locks"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    owner = folder / f"{environment}.owner"
-    lock = FileLock(folder / f"{environment}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        holder = owner.read_text().strip() if owner.exists() else "another run"
-        raise RefusedError(f"{environment} is in use by {holder}; wait for it to end") from error
-    owner.write_text(f"`traderx-gate {' '.join(sys.argv[1:])}`, process {os.getpid()}\n")
-    return lock
-
-
-def _run_pytest(run: runs.Run, workers: int) -> None:
-    """Run the suite as a child; what it proved is in the evidence, its exit code is not needed."""
-    root = require_checkout()
-    command = [sys.executable, "-m", "pytest", "-c", str(root / "pyproject.toml")]
-    command += ["--rootdir", str(root), "-q", "-p", "no:cacheprovider", "-n", str(workers)]
-    command.append(str(root / "suites" / "validate_deployment"))
-    child_environment = {**os.environ, validation.RUN_VARIABLE: str(run.path)}
-    with (run.path / "pytest.log").open("wb") as log:
-        try:
-            subprocess.run(
-                command,
-                cwd=root,
-                env=child_environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=PYTEST_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            typer.echo(f"the suite did not end in {PYTEST_TIMEOUT_S} s and was stopped", err=True)
+def _lock(environment: str) -> contextlib.AbstractContextManager[None]:
+    command = " ".join(["traderx-gate", *sys.argv[1:]])
+    return environment_lock.held(locks(), environment, command=command)
 
 
 def _conclude(run: runs.Run, *, as_json: bool) -> NoReturn:
     evidence, decision = validation.decide(run, load().slugs)
+    _keep(run, evidence, decision)
+    _show(run, decision, as_json=as_json)
+
+
+def _keep(run: runs.Run, evidence: Evidence, decision: Decision) -> None:
     run.write_decision(decision)
     write_report(run, evidence, decision)
+
+
+def _show(run: runs.Run, decision: Decision, *, as_json: bool) -> NoReturn:
     if as_json:
         typer.echo(json.dumps(decision.to_json(), indent=1))
-    else:
-        typer.echo(decision.summary())
-        for reason in decision.reasons:
-            claim = f" {reason.claim}" if reason.claim else ""
-            typer.echo(f"  {reason.verdict.value}{claim}: {reason.text}")
-            for word, text in (
-                ("expected", reason.expected),
-                ("seen", reason.seen),
-                ("look at", reason.where),
-            ):
-                if text:
-                    typer.echo(f"    {word}: {text}")
-        typer.echo(f"report: {run.path / runs.REPORT}")
+        raise typer.Exit(decision.verdict.exit_code)
+    typer.echo(decision.summary())
+    for reason in decision.reasons:
+        claim = f" {reason.claim}" if reason.claim else ""
+        typer.echo(f"  {reason.verdict.value}{claim}: {reason.text}")
+        for word, text in (
+            ("expected", reason.expected),
+            ("seen", reason.seen),
+            ("look at", reason.where),
+        ):
+            if text:
+                typer.echo(f"    {word}: {text}")
+    for text in decision.accepted:
+        typer.echo(f"  accepted risk {text}")
+    typer.echo(f"report: {run.path / runs.REPORT}")
     raise typer.Exit(decision.verdict.exit_code)
 
 

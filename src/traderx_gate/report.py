@@ -46,11 +46,13 @@ def write_index(run: Run) -> None:
     rows: list[tuple[str, Evidence | None, Decision | None, str]] = []
     for past in runs.past(run.path.parent):
         try:
-            evidence, decision = validation.decide(past, load().slugs)
+            evidence = past.read_evidence()
+            decision = past.read_decision() if past.is_decided else None
         except GateError as error:
             rows.append((past.name, None, None, str(error)))
         else:
-            rows.append((past.name, evidence, decision, decision.summary()))
+            words = decision.summary() if decision else "did not come to an end"
+            rows.append((past.name, evidence, decision, words))
     page = _environment().get_template("index.html.j2").render(rows=rows)
     runs.write_atomically(run.path.parent / "index.html", page.encode())
 

@@ -5,18 +5,21 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from traderx_gate import signing
+from traderx_gate import schemas, signing
 from traderx_gate.errors import EvidenceError, RefusedError
-from traderx_gate.verdict import Decision, Evidence
+from traderx_gate.verdict import Decision, Evidence, Verdict
+from traderx_gate.verdict.decision import VERSION as DECISION_VERSION
+from traderx_gate.verdict.evidence import VERSION
 
 EVIDENCE = "evidence.json"
 SIGNATURE = "evidence.dsse.json"
 DECISION = "decision.json"
+DECISION_SIGNATURE = "decision.dsse.json"
 REPORT = "report.html"
 PYTEST_REPORT = "pytest.html"
 
@@ -62,7 +65,6 @@ class Run:
 
     def write_evidence(self, evidence: Evidence) -> None:
         """Write and sign `evidence.json`."""
-        content = _to_bytes(evidence.to_json())
         predicate = {
             "result": "PASSED" if _all_passed(evidence) else "FAILED",
             "configuration": [
@@ -71,31 +73,66 @@ class Run:
             ],
             "url": self.name,
         }
-        signer = signing.load_signer(signing.key_file())
-        envelope = signing.sign(f"{self.name}/{EVIDENCE}", content, predicate, signer)
-        write_atomically(self.path / EVIDENCE, content)
-        write_atomically(self.path / SIGNATURE, envelope)
+        self._write_signed(EVIDENCE, SIGNATURE, evidence.to_json(), predicate)
 
     def read_evidence(self) -> Evidence:
-        """Read `evidence.json` after checking its signature.
+        """Read `evidence.json` after checking its signature and its form.
 
         Raises:
             EvidenceError: Missing, truncated, edited, exchanged, or of another run.
         """
-        content = self._read(EVIDENCE)
-        signer = signing.load_signer(signing.key_file())
-        signing.verify(f"{self.name}/{EVIDENCE}", content, self._read(SIGNATURE), signer)
-        try:
-            evidence = Evidence.from_json(json.loads(content))
-        except (ValueError, RecursionError) as error:
-            raise EvidenceError(f"{self.name}/{EVIDENCE} is not JSON: {error}") from error
+        evidence = Evidence.from_json(self._read_signed(EVIDENCE, SIGNATURE, VERSION))
         if evidence.run != self.name:
             raise EvidenceError(f"{self.name}/{EVIDENCE} is of run {evidence.run}")
         return evidence
 
     def write_decision(self, decision: Decision) -> None:
-        """Write `decision.json`."""
-        write_atomically(self.path / DECISION, _to_bytes(decision.to_json()))
+        """Write and sign `decision.json`."""
+        predicate = {
+            "result": "PASSED" if decision.verdict is Verdict.PASS else "FAILED",
+            "configuration": [
+                {
+                    "name": f"policy/{decision.policy}",
+                    "digest": {"sha256": decision.policy_sha256},
+                }
+            ],
+            "url": self.name,
+        }
+        self._write_signed(DECISION, DECISION_SIGNATURE, decision.to_json(), predicate)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether a decision was written when the run ended."""
+        return (self.path / DECISION).is_file()
+
+    def read_decision(self) -> Decision:
+        """Read `decision.json`, as made when the run ended, after checking its signature and form.
+
+        Raises:
+            EvidenceError: Missing, edited or exchanged.
+        """
+        body = self._read_signed(DECISION, DECISION_SIGNATURE, DECISION_VERSION)
+        return Decision.from_json(body)
+
+    def _write_signed(
+        self, name: str, signature: str, body: Mapping[str, Any], predicate: Mapping[str, Any]
+    ) -> None:
+        content = (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
+        signer = signing.load_signer(signing.key_file())
+        envelope = signing.sign(f"{self.name}/{name}", content, predicate, signer)
+        write_atomically(self.path / name, content)
+        write_atomically(self.path / signature, envelope)
+
+    def _read_signed(self, name: str, signature: str, version: int) -> Any:
+        content = self._read(name)
+        signer = signing.load_signer(signing.key_file())
+        signing.verify(f"{self.name}/{name}", content, self._read(signature), signer)
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise EvidenceError(f"{self.name}/{name} is not JSON: {error}") from error
+        schemas.check(name.removesuffix(".json"), version, body, source=f"{self.name}/{name}")
+        return body
 
     def _read(self, name: str) -> bytes:
         try:
@@ -124,10 +161,6 @@ def past(reports: Path) -> Iterator[Run]:
         for path in sorted(reports.iterdir(), reverse=True):
             if (path / EVIDENCE).is_file():
                 yield Run(path)
-
-
-def _to_bytes(body: Any) -> bytes:
-    return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _all_passed(evidence: Evidence) -> bool:

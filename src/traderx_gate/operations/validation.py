@@ -31,8 +31,12 @@ SUITES: Mapping[str, str] = {"validate_deployment": "validate"}
 
 SESSION_FILE = "session.json"
 """What the processes of a run need to attach to it, in its directory."""
+RESULTS_FILE = "results.jsonl"
+"""Each claim's result as it comes, one JSON object a line: for progress, and of a killed run."""
 RUN_VARIABLE = "TRADERX_GATE_RUN"
 """Names the run's directory to a pytest that the command line started."""
+PARENT_VARIABLE = "TRADERX_GATE_PARENT"
+"""The descriptor of a pipe that closes when the command line that started pytest ends."""
 
 
 def now() -> dt.datetime:

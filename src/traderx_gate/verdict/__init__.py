@@ -17,6 +17,7 @@ from traderx_gate.verdict.evidence import (
     Outcome,
     ServiceTimeline,
     UnitRevision,
+    claim_result_to_json,
 )
 from traderx_gate.verdict.policy import AcceptedRisk, Policy
 
@@ -39,5 +40,6 @@ __all__ = [
     "Subject",
     "UnitRevision",
     "Verdict",
+    "claim_result_to_json",
     "evaluate",
 ]

@@ -4,7 +4,7 @@ import datetime as dt
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 SCHEMA = "traderx-gate/decision"
 VERSION = 1
@@ -107,3 +107,21 @@ class Decision:
             "policy": {"name": self.policy, "sha256": self.policy_sha256},
             "at": self.at.isoformat(),
         }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Read `decision.json`, which its schema has checked."""
+        return cls(
+            verdict=Verdict(body["verdict"]),
+            reasons=tuple(
+                Reason(**{**reason, "verdict": Verdict(reason["verdict"])})
+                for reason in body["reasons"]
+            ),
+            proven=tuple(body["proven"]),
+            accepted=tuple(body["accepted"]),
+            required=body["required"],
+            run=body["run"],
+            policy=body["policy"]["name"],
+            policy_sha256=body["policy"]["sha256"],
+            at=dt.datetime.fromisoformat(body["at"]),
+        )
