@@ -31,7 +31,7 @@ class Switch:
 UNAVAILABLE = Switch(name="unavailable", meaning="every route answers 500")
 WRONG_APPLICATION = Switch(
     name="wrong-application",
-    meaning="every route answers as the web page does: 200 with its index page",
+    meaning="every route answers as another page does: 200 with its index",
 )
 EMPTY_DATA = Switch(name="empty-data", meaning="lists are empty, with status 200")
 SLOW = Switch(name="slow", meaning=f"every answer comes {SLOW_S:g} s late")
@@ -64,7 +64,11 @@ class Switches:
 
 
 def defective(
-    handler: Handler, switches: Switches, *, failure: Callable[[Request], Response]
+    handler: Handler,
+    switches: Switches,
+    *,
+    failure: Callable[[Request], Response],
+    other_page: bytes = GUI_PAGE,
 ) -> Handler:
     """Return the handler with the defects that every service shares.
 
@@ -72,13 +76,14 @@ def defective(
         handler: What answers while the defects are off.
         switches: Read at every request.
         failure: How this kind of service answers when it fails altogether.
+        other_page: The page that a wrong application shows.
     """
 
     async def handle(request: Request) -> Response:
         if switches.is_on(SLOW):
             await asyncio.sleep(SLOW_S)
         if switches.is_on(WRONG_APPLICATION):
-            return Response(status=200, headers=(("Content-Type", "text/html"),), body=GUI_PAGE)
+            return Response(status=200, headers=(("Content-Type", "text/html"),), body=other_page)
         if switches.is_on(UNAVAILABLE):
             return failure(request)
         return await handler(request)
