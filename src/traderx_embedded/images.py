@@ -19,6 +19,7 @@ STAND_INS = {
     "account-service": "traderx_embedded.traderx.account_service",
     "database": "traderx_embedded.traderx.database",
     "reference-data": "traderx_embedded.traderx.reference_data",
+    "trade-feed": "traderx_embedded.traderx.trade_feed",
 }
 
 

@@ -42,18 +42,23 @@ class Request:
         return self.target.partition("?")[0]
 
 
+Takeover = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """An answer; nothing but `Date` and the framing is added to its headers.
 
     Attributes:
         chunked: Framed by chunks instead of a Content-Length.
+        takeover: Serves the connection after this answer, which switches protocols.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     chunked: bool = False
+    takeover: Takeover | None = None
 
     def with_headers(self, *headers: tuple[str, str]) -> "Response":
         """Return the same answer with more headers."""
@@ -103,6 +108,9 @@ async def _serve(
             response = Response(status=500, headers=(("Connection", "close"),))
         writer.write(_encode(response, method=request.method))
         await writer.drain()
+        if response.takeover is not None:
+            await response.takeover(reader, writer)
+            return
         if response.closes or not _is_kept_alive(request):
             return
 
@@ -166,7 +174,9 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
 def _encode(response: Response, *, method: str) -> bytes:
     headers = [*response.headers, ("Date", formatdate(usegmt=True))]
     body = response.body
-    if response.chunked:
+    if response.status == 101:
+        headers = [*response.headers]
+    elif response.chunked:
         # Tomcat names no framing in an answer to HEAD whose length it has not computed.
         if method != "HEAD":
             headers.append(("Transfer-Encoding", "chunked"))

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from traderx_embedded.traderx import http_server
 from traderx_embedded.traderx.switches import Switches, admin
@@ -60,6 +61,12 @@ def port_variable(name: str, default: int) -> int:
     if not value.isdecimal() or int(value) > 65535:
         raise UnusableVariableError(name, value)
     return int(value)
+
+
+def crash(error: str) -> NoReturn:
+    """End the program at once with exit code 1, as an exception that nobody catches does."""
+    log.critical("%s", error)
+    os._exit(1)
 
 
 def run(name: str, start: Start, *, switches: Switches) -> None:

@@ -1,13 +1,18 @@
-"""Switches for defects, and the admin port that sets them.
+"""Switches for defects and for repairs, and the admin port that sets them.
 
-A defect is never set through the environment of a unit: it would be seen as a difference between
-unit and live object, and the test would have proved that instead.
+With all switches off a service is as the real one, whose own defects are no switches: a repair is
+what removes one of them.
+
+Neither is ever set through the environment of a unit: it would be seen as a difference between unit
+and live object, and the test would have proved that instead.
 """
 
 import asyncio
+import enum
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from traderx_embedded.traderx.http_server import Handler, Request, Response
 
@@ -20,12 +25,22 @@ GUI_PAGE = (
 )
 
 
+class Effect(enum.Enum):
+    """What a switch that is on does to a service."""
+
+    DEFECT = "defect"
+    """It has a defect that the real service does not have."""
+    REPAIR = "repair"
+    """It lacks a defect that the real service has."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
-    """A defect that a service can be given while it runs."""
+    """A way in which a service can be made to differ from the real one while it runs."""
 
     name: str
     meaning: str
+    effect: Effect = Effect.DEFECT
 
 
 UNAVAILABLE = Switch(name="unavailable", meaning="every route answers 500")
@@ -42,14 +57,15 @@ class Switches:
     """The switches of one service; all are off at its start."""
 
     def __init__(self, declared: Iterable[Switch] = COMMON) -> None:
-        self._on = {switch.name: False for switch in declared}
+        self._declared = {switch.name: switch for switch in declared}
+        self._on = dict.fromkeys(self._declared, False)
 
     def __contains__(self, name: str) -> bool:
         """Whether the switch is declared."""
         return name in self._on
 
     def is_on(self, switch: Switch) -> bool:
-        """Whether the defect is in effect."""
+        """Whether it is in effect."""
         return self._on[switch.name]
 
     def set(self, name: str, *, on: bool) -> None:
@@ -61,6 +77,16 @@ class Switches:
     def as_table(self) -> dict[str, bool]:
         """Return all switches by name."""
         return dict(self._on)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return what a declared switch does."""
+        switch = self._declared[name]
+        return {
+            "name": switch.name,
+            "effect": switch.effect.value,
+            "meaning": switch.meaning,
+            "on": self._on[name],
+        }
 
 
 def defective(
@@ -92,7 +118,7 @@ def defective(
 
 
 def admin(switches: Switches) -> Callable[[Request], Awaitable[Response]]:
-    """Return the handler of the admin port: `GET /switches`, `PUT /switches/{name}`."""
+    """Return the handler of the admin port: `GET /switches`, `GET` or `PUT /switches/{name}`."""
 
     async def handle(request: Request) -> Response:
         if request.method == "GET" and request.path == "/switches":
@@ -101,6 +127,8 @@ def admin(switches: Switches) -> Callable[[Request], Awaitable[Response]]:
         if name not in switches:
             known = ", ".join(switches.as_table())
             return _answer(404, {"error": f"no switch {name!r}; there are: {known}"})
+        if request.method == "GET":
+            return _answer(200, switches.describe(name))
         if request.method != "PUT":
             return _answer(405, {"error": "PUT true or false"})
         if request.body not in {b"true", b"false"}:

@@ -17,6 +17,9 @@ PORTS = {
     "account-service": 18088,
     "position-service": 18090,
     "database": 18084,
+    "trade-feed": 18086,
+    "trade-processor": 18091,
+    "trade-service": 18092,
 }
 CLIENT_TIMEOUT_S = 20.0
 NOT_RECORDED = {"date", "content-type"}
@@ -29,6 +32,8 @@ PLACEHOLDERS = {
     "<date-http>": r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT",
     "<session-id>": r"\w+",
     "<lost-id>": r"\d+",
+    "<etag>": r"(W/)?\"[^\"]+\"",
+    "<sid>": r"[\w-]{20}",
     "<uuid>": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     ELAPSED: r"after \d+ms",
 }

@@ -5,7 +5,7 @@ import pytest
 from tests.contract.traderx import recorded_answer, stand_in_process
 from tests.contract.traderx.stand_in_process import StandIn
 
-PORTS = {"database": (18082, 18083, 18084), "reference-data": (18085,)}
+PORTS = {"database": (18082, 18083, 18084), "reference-data": (18085,), "trade-feed": (18086,)}
 TERMINATED = 143
 
 
