@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from traderx_embedded import cluster, processes, supervisor
+from traderx_embedded import cluster, doctor, processes, supervisor
 from traderx_embedded.errors import EmbeddedError, RefusedError
 from traderx_embedded.kubernetes import programs
 from traderx_embedded.state import State
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
         ("up", "start everything and wait until it is ready"),
         ("down", "stop everything and remove what it left"),
         ("status", "say what runs and where"),
+        ("doctor", "say as JSON what is wrong here; changes nothing"),
         ("supervise", "run the processes (started by up)"),
     ):
         command = commands.add_parser(name, help=text)
@@ -59,22 +60,23 @@ def _run(options: argparse.Namespace) -> int:
         print(programs.find())
         return 0
     state = State.at(options.state)
+    if options.command == "process":
+        return _process(state, options.action, options.name)
+    if options.command == "status":
+        return _status(state, as_json=options.json, watch=options.watch)
     if options.command == "up":
         cluster.up(state)
         print(json.dumps(cluster.status(state), indent=1))
-        return 0
-    if options.command == "down":
+    elif options.command == "down":
         cluster.down(state, keep_data=options.keep_data)
-        return 0
-    if options.command == "supervise":
+    elif options.command == "doctor":
+        print(json.dumps([finding.to_json() for finding in doctor.findings(state)]))
+    else:
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
         )
         supervisor.Supervisor(state, inherited_descriptors=(options.descriptor,)).run()
-        return 0
-    if options.command == "process":
-        return _process(state, options.action, options.name)
-    return _status(state, as_json=options.json, watch=options.watch)
+    return 0
 
 
 def _process(state: State, action: str, name: str) -> int:

@@ -70,6 +70,24 @@ def _claims(root: Path, slot: int) -> bool:
         return True
 
 
+def taken() -> dict[int, str]:
+    """Return the slots that cannot be had, and who has them; takes none, not even for a moment."""
+    found = {}
+    locked = _locked_files()
+    for file in (cache() / "slots").glob("*"):
+        holder = file.read_text(encoding="utf-8")
+        if file.stat().st_ino in locked or (holder and _claims(Path(holder), int(file.name))):
+            found[int(file.name)] = holder
+    return found
+
+
+def _locked_files() -> set[int]:
+    """The inodes of files that somebody has locked; those of another disk are in it too."""
+    lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    devices = [word for line in lines for word in line.split() if word.count(":") == 2]
+    return {int(device.rpartition(":")[2]) for device in devices}
+
+
 def release(state: State) -> None:
     """Forget which slots this state directory had."""
     for file in (cache() / "slots").glob("*"):

@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from traderx_gate import doctor as diagnosis
 from traderx_gate import embedded, environment_lock, runs, settings
 from traderx_gate.application import load
 from traderx_gate.checkout import REPORTS, ROOT, locks
@@ -83,6 +84,38 @@ def status(
         found["project"] = None
     found["environments"] = [spec.name for spec in load().environments if spec.upstream]
     typer.echo(json.dumps(found, indent=1))
+
+
+@app.command(epilog="Example: traderx-gate doctor")
+def doctor(
+    *,
+    project: Project = None,
+    cluster: Cluster = "embedded",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    confighub: ConfigHubUrl = None,
+    confighub_token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is there, what is missing and what to do; exit code 1 if something is a problem."""
+    found = diagnosis.examine(
+        lambda name: settings.resolve(
+            cluster=cluster,
+            project=name,
+            kubeconfig=kubeconfig,
+            context=context,
+            confighub=confighub,
+            confighub_token_file=confighub_token_file,
+        ),
+        project=project,
+        is_embedded=cluster == "embedded",
+    )
+    if as_json:
+        typer.echo(json.dumps([finding.to_json() for finding in found], indent=1))
+    else:
+        for finding in found:
+            typer.echo(finding.line())
+    raise typer.Exit(any(finding.level is diagnosis.Level.PROBLEM for finding in found))
 
 
 @app.command(epilog="Example: traderx-gate install dev")

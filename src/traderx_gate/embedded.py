@@ -19,6 +19,7 @@ from traderx_gate.settings import Settings
 COMMAND_TIMEOUT_S = 7200
 """A cold build of the control plane takes minutes; the program has shorter deadlines of its own."""
 INTERRUPT_TIMEOUT_S = 5
+DOCTOR_TIMEOUT_S = 120
 
 
 def argv(*words: str) -> list[str]:
@@ -63,6 +64,26 @@ def _interrupted(child: "subprocess.Popen[bytes]") -> int:
     except subprocess.TimeoutExpired:
         child.kill()
     return child.wait(timeout=INTERRUPT_TIMEOUT_S)
+
+
+def findings() -> list[dict[str, str]]:
+    """Return what the embedded systems' doctor sees: check, level, seen, advice.
+
+    Raises:
+        UnreachableError: It says nothing sensible.
+    """
+    done = subprocess.run(
+        argv("doctor", str(state_directory())),
+        capture_output=True,
+        text=True,
+        timeout=DOCTOR_TIMEOUT_S,
+        check=False,
+    )
+    try:
+        return list(json.loads(done.stdout))
+    except ValueError as error:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise UnreachableError(f"the embedded systems' doctor: {said[-1]}") from error
 
 
 def start_worker(settings: Settings, space: Space, worker: Worker) -> None:

@@ -39,7 +39,7 @@ def go_program(versions: Versions) -> str:
     for program in (shutil.which("go"), str(beside) if beside.exists() else None):
         if program is None:
             continue
-        said = _go_version(program)
+        said = version_of(program)
         match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", said)
         if match and tuple(int(part or 0) for part in match.groups()) >= wanted:
             return program
@@ -51,7 +51,8 @@ def go_program(versions: Versions) -> str:
     )
 
 
-def _go_version(program: str) -> str:
+def version_of(program: str) -> str:
+    """Return what a Go says of itself, or why it cannot."""
     try:
         done = subprocess.run(
             [program, "env", "GOVERSION"],

@@ -22,16 +22,12 @@ def find() -> Path:
         BuildError: They cannot be built; says what failed and what to do.
     """
     versions = Versions.pinned()
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets:
-        folder = Path(assets).expanduser().absolute()
-        why = wrong(folder, versions)
-        if why is None:
-            return folder
-        say(f"KUBEBUILDER_ASSETS is not used: {why}")
+    found, why_not = look(versions)
+    if why_not:
+        say(f"KUBEBUILDER_ASSETS is not used: {why_not}")
+    if found is not None:
+        return found
     folder = cached(versions)
-    if is_whole(folder):
-        return folder
     try:
         with building.lock(folder.parent):
             if not is_whole(folder):  # another one may have built it while we waited
@@ -44,6 +40,18 @@ def find() -> Path:
             f"{error.strerror or error}; mend that and run the same command again"
         ) from error
     return folder
+
+
+def look(versions: Versions) -> tuple[Path | None, str]:
+    """Return the folder that has the programs, if any, and why KUBEBUILDER_ASSETS is not it."""
+    assets, why_not = os.environ.get("KUBEBUILDER_ASSETS"), ""
+    if assets:
+        given = Path(assets).expanduser().absolute()
+        why_not = wrong(given, versions) or ""
+        if not why_not:
+            return given, ""
+    folder = cached(versions)
+    return (folder if is_whole(folder) else None), why_not
 
 
 def remove_leftovers() -> None:

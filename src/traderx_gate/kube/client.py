@@ -216,6 +216,28 @@ class Kube:
         query = {"tailLines": str(lines), "previous": str(previous).lower()}
         return self._request("GET", path, query=query).data.decode(errors="replace")
 
+    def may(self, verb: str, resource: str, *, group: str = "", namespace: str = "") -> bool:
+        """Return whether the API would let us; asking changes nothing.
+
+        Args:
+            verb: Such as `patch`.
+            resource: Such as `pods` or `pods/log`.
+            group: API group; empty for the core.
+            namespace: Empty asks about every namespace.
+        """
+        name, _, part = resource.partition("/")
+        asked = {"verb": verb, "resource": name, "subresource": part, "group": group}
+        answer = self._json(
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            body={
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": {**asked, "namespace": namespace}},
+            },
+        )
+        return bool(answer["status"]["allowed"])
+
     def proxy_url(self, namespace: str, service: str, port: int) -> str:
         """Return the address at which the API server forwards to a service."""
         host = self._api.configuration.host
