@@ -11,7 +11,9 @@ from traderx_gate.kube.objects import (
     ObjectRef,
     Pod,
     images_of,
+    owners_of,
     parse_manifests,
+    parse_time,
 )
 
 __all__ = [
@@ -22,5 +24,7 @@ __all__ = [
     "ObjectRef",
     "Pod",
     "images_of",
+    "owners_of",
     "parse_manifests",
+    "parse_time",
 ]

@@ -2,14 +2,21 @@
 
 from traderx_gate.traderx.clients import Account, Accounts, Database, Reading, ReferenceData, Stock
 from traderx_gate.traderx.identity import Answer, identify
+from traderx_gate.traderx.trading import Order, Position, Positions, Side, Trade, Trading
 
 __all__ = [
     "Account",
     "Accounts",
     "Answer",
     "Database",
+    "Order",
+    "Position",
+    "Positions",
     "Reading",
     "ReferenceData",
+    "Side",
     "Stock",
+    "Trade",
+    "Trading",
     "identify",
 ]
