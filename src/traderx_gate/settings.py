@@ -139,7 +139,7 @@ def embedded_status() -> dict[str, Any]:
     try:
         status = json.loads(answer.stdout)
     except ValueError as error:
-        said = answer.stderr.strip().splitlines()
+        said = answer.stderr.strip().removeprefix("traderx-gate: ").splitlines()
         if answer.returncode == 2:
             raise ConfigurationError(
                 f"the embedded cluster is not up ({said[-1] if said else 'no state'}); "

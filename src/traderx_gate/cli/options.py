@@ -1,0 +1,105 @@
+"""Options that several commands share, and the settings that follow from them."""
+
+import contextlib
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import typer
+
+from traderx_gate import environment_lock, settings
+from traderx_gate.application import load
+from traderx_gate.checkout import locks
+from traderx_gate.settings import Settings
+
+
+def _environments(incomplete: str) -> list[str]:
+    return [spec.name for spec in load().environments if spec.name.startswith(incomplete)]
+
+
+def _known(environment: str) -> str:
+    return load().environment(environment).name
+
+
+Environment = Annotated[
+    str,
+    typer.Argument(help="environment, such as dev", autocompletion=_environments, callback=_known),
+]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Systems:
+    """Which cluster and which ConfigHub a command works with, as the user gave them."""
+
+    project: str | None
+    cluster: str
+    kubeconfig: str | None
+    context: str | None
+    confighub: str | None
+    confighub_token_file: str | None
+
+    def resolve(self, *, project: str | None = None) -> Settings:
+        """Fill in what was left out; another project may stand in for the one given.
+
+        Raises:
+            ConfigurationError: Something is missing, or the embedded systems are not up.
+        """
+        return settings.resolve(
+            cluster=self.cluster,
+            project=project or self.project,
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+            confighub=self.confighub,
+            confighub_token_file=self.confighub_token_file,
+        )
+
+
+def _declared(
+    *,
+    project: Annotated[
+        str | None, typer.Option(help="project name (default: .cub-project)")
+    ] = None,
+    cluster: Annotated[
+        Literal["embedded", "existing"], typer.Option(help="existing needs --kubeconfig")
+    ] = "embedded",
+    kubeconfig: Annotated[
+        str | None, typer.Option(help="kubeconfig of an existing cluster")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="context (default: the current one)")] = None,
+    confighub: Annotated[str | None, typer.Option(help="URL of ConfigHub")] = None,
+    confighub_token_file: Annotated[str | None, typer.Option(help="file with its token")] = None,
+) -> Systems:
+    return Systems(
+        project=project,
+        cluster=cluster,
+        kubeconfig=kubeconfig,
+        context=context,
+        confighub=confighub,
+        confighub_token_file=confighub_token_file,
+    )
+
+
+def with_systems(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `Systems`; it takes them as its argument `systems`."""
+    declared = inspect.signature(_declared).parameters
+    own = inspect.signature(command).parameters
+
+    @functools.wraps(command)
+    def with_options(*arguments: Any, **options: Any) -> None:
+        given = {name: options.pop(name) for name in declared}
+        command(*arguments, systems=_declared(**given), **options)
+
+    kept = [parameter for name, parameter in own.items() if name != "systems"]
+    signature = inspect.Signature([*kept, *declared.values()])
+    with_options.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
+    return with_options
+
+
+def lock(environment: str) -> contextlib.AbstractContextManager[None]:
+    """Return the lock of an environment, in the name of this command."""
+    command = " ".join(["traderx-gate", *sys.argv[1:]])
+    return environment_lock.held(locks(), environment, command=command)

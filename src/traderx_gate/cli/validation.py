@@ -1,0 +1,104 @@
+"""Commands that gather evidence and decide over it."""
+
+import json
+import random
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from traderx_gate import runs
+from traderx_gate.application import load
+from traderx_gate.checkout import REPORTS
+from traderx_gate.cli.app import app
+from traderx_gate.cli.options import Environment, Json, Systems, lock, with_systems
+from traderx_gate.errors import EvidenceError
+from traderx_gate.operations import validation
+from traderx_gate.operations.suite_run import LOG, run_suite
+from traderx_gate.progress import Steps
+from traderx_gate.report import write_report
+from traderx_gate.verdict import Decision, Evidence
+
+SUITE = "validate_deployment"
+
+
+def _past_runs(incomplete: str) -> list[str]:
+    return [run.name for run in runs.past(REPORTS) if run.name.startswith(incomplete)]
+
+
+@app.command(epilog="Example: traderx-gate validate dev")
+@with_systems
+def validate(
+    environment: Environment,
+    *,
+    systems: Systems,
+    seed: Annotated[int | None, typer.Option(help="seed of the run (default: drawn)")] = None,
+    workers: Annotated[int, typer.Option("-n", min=1, help="processes")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Check every claim about an environment; write evidence, verdict and report."""
+    resolved = systems.resolve()
+    drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
+    with lock(environment):
+        run, evidence = validation.begin_session(
+            resolved, environment=environment, suite=SUITE, seed=drawn, reports=REPORTS
+        )
+        if not as_json:
+            typer.echo(f"run {run.name}, seed {drawn}")
+        with Steps(f"validate {environment}", total=len(evidence.required)) as steps:
+            cut = run_suite(run, suite=SUITE, workers=workers, progress=steps.done)
+        if cut:
+            typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
+        evidence, decision = validation.decide(run, load().slugs)
+        _keep(run, evidence, decision)
+    _show(run, decision, as_json=as_json)
+
+
+@app.command(epilog="Example: traderx-gate verdict 20261124T120000-validate-dev-1a2b")
+def verdict(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="run (default: the newest)", autocompletion=_past_runs),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Evaluate the evidence of a past run again, after checking its signature."""
+    if run is None:
+        chosen = next(runs.past(REPORTS), None)
+        if chosen is None:
+            raise EvidenceError(
+                f"{REPORTS} holds no run; make one with `traderx-gate validate dev`"
+            )
+    else:
+        chosen = runs.Run(REPORTS / Path(run).name)
+    evidence, decision = validation.decide(chosen, load().slugs)
+    if not chosen.is_decided:  # the run was killed; what a run concluded itself is history
+        _keep(chosen, evidence, decision)
+    _show(chosen, decision, as_json=as_json)
+
+
+def _keep(run: runs.Run, evidence: Evidence, decision: Decision) -> None:
+    run.write_decision(decision)
+    write_report(run, evidence, decision)
+
+
+def _show(run: runs.Run, decision: Decision, *, as_json: bool) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps(decision.to_json(), indent=1))
+        raise typer.Exit(decision.verdict.exit_code)
+    typer.echo(decision.summary())
+    for reason in decision.reasons:
+        claim = f" {reason.claim}" if reason.claim else ""
+        typer.echo(f"  {reason.verdict.value}{claim}: {reason.text}")
+        for word, text in (
+            ("expected", reason.expected),
+            ("seen", reason.seen),
+            ("look at", reason.where),
+        ):
+            if text:
+                typer.echo(f"    {word}: {text}")
+    for text in decision.accepted:
+        typer.echo(f"  accepted risk {text}")
+    typer.echo(f"report: {run.path / runs.REPORT}")
+    raise typer.Exit(decision.verdict.exit_code)
