@@ -19,6 +19,10 @@ class BindingError(Exception):
     """The body cannot be read; the text is Spring's."""
 
 
+class UnsupportedTypeError(BindingError):
+    """The body is of a type that is not read at all."""
+
+
 class MissingBodyError(BindingError):
     """There is no body, or it is `null`."""
 
@@ -93,15 +97,32 @@ def to_string(value: Any) -> str | None:
     return str(value)
 
 
+def to_enum(value: Any, constants: tuple[str, ...], java_type: str) -> str | None:
+    """Return a field as an enum's constant, which may be given by its name or its number."""
+    if value is None:
+        return None
+    if isinstance(value, bool | list | dict | _Number):
+        _refuse(java_type, value)
+    text = str(value).strip()
+    if text in constants:
+        return text
+    if text.isdecimal() and int(text) < len(constants):
+        return constants[int(text)]
+    raise BindingError(
+        f'JSON parse error: Cannot deserialize value of type `{java_type}` from String "{text}": '
+        f"not one of the values accepted for Enum class: [{', '.join(constants)}]"
+    )
+
+
 def _check_type(content_type: str | None) -> None:
     if content_type is None:
-        raise BindingError("Content-Type 'application/octet-stream' is not supported")
+        raise UnsupportedTypeError("Content-Type 'application/octet-stream' is not supported")
     media = content_type.partition(";")[0].strip().lower()
     kind, _, subtype = media.partition("/")
     if kind == "application" and (subtype == "json" or subtype.endswith("+json")):
         return
     shown = content_type if "charset=" in content_type.lower() else f"{media};charset=UTF-8"
-    raise BindingError(f"Content-Type '{shown}' is not supported")
+    raise UnsupportedTypeError(f"Content-Type '{shown}' is not supported")
 
 
 def _syntax(error: json.JSONDecodeError) -> str:

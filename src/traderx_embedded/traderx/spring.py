@@ -5,6 +5,7 @@ never reaches a controller (unknown path, wrong method, unacceptable type) is Sp
 """
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,10 +16,15 @@ from urllib.parse import unquote
 
 from traderx_embedded.traderx import media
 from traderx_embedded.traderx.http_server import Request, Response
+from traderx_embedded.traderx.media import MediaType
+
+log = logging.getLogger(__name__)
 
 VARY = ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 JSON = "application/json"
+WRITABLE = "application/json, application/*+json, application/yaml"
+READABLE = "application/json, application/yaml, application/*+json"
 CLOSE = ("Connection", "close")
 
 
@@ -28,6 +34,15 @@ class TextError(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+class StatusError(Exception):
+    """An answer other than 200 that is Spring's own error page."""
+
+    def __init__(self, status: int, text: str, *headers: tuple[str, str]) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +62,17 @@ Controller = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A mapping of a controller: a prefix, which is all of the path if there is no variable."""
+    """A mapping of a controller: a prefix, which is all of the path if there is no variable.
+
+    Attributes:
+        declares_json: Whether the mapping says what it produces. If not, the controller runs also
+            for a client that accepts no JSON, who then gets an error.
+    """
 
     prefix: str
     has_variable: bool
     methods: Mapping[str, Controller]
+    declares_json: bool = True
 
     def match(self, path: str) -> str | None:
         """Return the variable ("" without one), or None for another path."""
@@ -74,9 +95,16 @@ class Page:
 class Application:
     """Routes and pages of one service."""
 
-    def __init__(self, routes: Iterable[Route], pages: Mapping[str, Page]) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        pages: Mapping[str, Page],
+        *,
+        broken_pages: frozenset[str] = frozenset(),
+    ) -> None:
         self._routes = tuple(routes)
         self._pages = pages
+        self._broken_pages = broken_pages
 
     async def handle(self, request: Request) -> Response:
         """Answer a request."""
@@ -88,6 +116,8 @@ class Application:
         if path in self._pages and request.method in {"GET", "HEAD"}:
             page = self._pages[path]
             return Response(status=200, headers=page.headers, body=page.body)
+        if path in self._broken_pages:
+            return error_page(request, 500)
         for route in self._routes:
             variable = route.match(path)
             if variable is not None:
@@ -102,19 +132,30 @@ class Application:
             allow = ("Allow", ", ".join(sorted(route.methods)))
             return error_page(request, 405, allow)
         accepted = media.parse_accept(request.headers.get("accept"))
-        if not media.is_acceptable(accepted, JSON):
+        if route.declares_json and not media.is_acceptable(accepted, JSON):
             return error_page(request, 406, ("Accept", JSON))
         origin = (ANY_ORIGIN,) if "origin" in request.headers else ()
         try:
             value = await route.methods[method](Call(request=request, variable=variable))
+            if not media.is_acceptable(accepted, JSON):
+                raise StatusError(406, "done, and not shown", ("Accept", WRITABLE))
+        except StatusError as error:
+            log.info("%s %s: %d, %s", request.method, request.path, error.status, error)
+            return error_page(request, error.status, VARY, *origin, *error.headers)
         except TextError as error:
-            kind = ("Content-Type", media.text_type(accepted))
-            # Tomcat ends the connection after 400 and 500, and keeps it after the other errors.
-            close = (CLOSE,) if error.status in {400, 500} else ()
-            headers = (VARY, *origin, kind, *close)
-            return Response(status=error.status, headers=headers, body=str(error).encode())
+            return _text_page(error, accepted, *origin)
         headers = (VARY, *origin, ("Content-Type", JSON))
         return Response(status=200, headers=headers, body=compact(value), chunked=True)
+
+
+def _text_page(
+    error: TextError, accepted: tuple[MediaType, ...], *origin: tuple[str, str]
+) -> Response:
+    kind = ("Content-Type", media.text_type(accepted))
+    # Tomcat ends the connection after 400 and 500, and keeps it after the other errors.
+    close = (CLOSE,) if error.status in {400, 500} else ()
+    headers = (VARY, *origin, kind, *close)
+    return Response(status=error.status, headers=headers, body=str(error).encode())
 
 
 def to_path_int(text: str, *, name: str) -> int:

@@ -8,13 +8,19 @@ from traderx_embedded.traderx.spring import Page
 DATA = Path(__file__).parent / "data"
 
 
-def pages(service: str, *, published_port: int, port: int) -> dict[str, Page]:
+PATHS = {"json": "/v3/api-docs", "yaml": "/v3/api-docs.yaml"}
+CONTENT_TYPES = {"json": spring.JSON, "yaml": "application/vnd.oai.openapi"}
+
+
+def pages(
+    service: str, *, published_port: int, port: int, formats: tuple[str, ...] = ("json", "yaml")
+) -> dict[str, Page]:
     """Return the pages by path; the description names the port that is in use."""
 
-    def description(suffix: str, content_type: str) -> Page:
+    def description(suffix: str) -> Page:
         text = (DATA / f"{service}-openapi.{suffix}").read_text("utf-8")
         body = text.replace(f"localhost:{published_port}", f"localhost:{port}").encode()
-        return Page(body=body, headers=(("Content-Type", content_type),))
+        return Page(body=body, headers=(("Content-Type", CONTENT_TYPES[suffix]),))
 
     swagger = (
         spring.VARY,
@@ -26,6 +32,5 @@ def pages(service: str, *, published_port: int, port: int) -> dict[str, Page]:
         "/swagger-ui/index.html": Page(
             body=(DATA / "swagger-ui.html").read_bytes(), headers=swagger
         ),
-        "/v3/api-docs": description("json", spring.JSON),
-        "/v3/api-docs.yaml": description("yaml", "application/vnd.oai.openapi"),
+        **{PATHS[suffix]: description(suffix) for suffix in formats},
     }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 START_DEADLINE_S = 30
 STOP_DEADLINE_S = 10
 ANSWER_DEADLINE_S = 20.0
+HOST = {"Host": "localhost"}
 ADMIN = {"TRADERX_ADMIN_PORT": "0"}
 """The variable that opens an admin port, at any free number."""
 _numbers = itertools.count(1)
@@ -30,6 +31,7 @@ class StandIn:
         self.address = address
         self.log: list[str] = []
         self._said_started = threading.Event()
+        self._logged = threading.Condition()
         module = name.replace("-", "_")
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"traderx_embedded.traderx.{module}"],
@@ -44,7 +46,9 @@ class StandIn:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.log.append(line.rstrip())
+            with self._logged:
+                self.log.append(line.rstrip())
+                self._logged.notify_all()
             if "] started " in line:
                 self._said_started.set()
         self._said_started.set()  # the end: nothing will be said any more
@@ -53,6 +57,13 @@ class StandIn:
         """Return once the service says that it has started."""
         assert self._said_started.wait(START_DEADLINE_S), self.log
         assert any("] started " in line for line in self.log), self.log
+
+    def await_log(self, text: str, *, times: int = 1) -> None:
+        """Return once a text has been logged so many times."""
+        with self._logged:
+            assert self._logged.wait_for(
+                lambda: sum(text in line for line in self.log) >= times, ANSWER_DEADLINE_S
+            ), self.log
 
     def await_exit(self) -> int:
         """Return the exit code, once it has ended by itself."""
@@ -96,12 +107,13 @@ def ask(
     path: str,
     body: str | None = None,
     *,
+    headers: Mapping[str, str] = HOST,
     timeout_s: float = ANSWER_DEADLINE_S,
 ) -> tuple[int, str]:
     """Send a request and return status and body of the answer."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
-        connection.request(method, path, body, headers={"Host": "localhost"})
+        connection.request(method, path, body, headers={**HOST, **headers})
         response = connection.getresponse()
         return response.status, response.read().decode()
     finally:

@@ -5,7 +5,12 @@ import pytest
 from tests.contract.traderx import recorded_answer, stand_in_process
 from tests.contract.traderx.stand_in_process import StandIn
 
-PORTS = {"database": (18082, 18083, 18084), "reference-data": (18085,), "trade-feed": (18086,)}
+PORTS = {
+    "database": (18082, 18083, 18084),
+    "reference-data": (18085,),
+    "trade-feed": (18086,),
+    "trade-service": (18092,),
+}
 TERMINATED = 143
 
 
