@@ -14,7 +14,7 @@ from pathlib import Path
 from traderx_gate.checkout import state_directory
 from traderx_gate.confighub import Space, Worker
 from traderx_gate.errors import ConfigurationError, UnreachableError
-from traderx_gate.settings import Settings
+from traderx_gate.settings import Settings, embedded_status
 
 COMMAND_TIMEOUT_S = 7200
 """A cold build of the control plane takes minutes; the program has shorter deadlines of its own."""
@@ -110,13 +110,31 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
         },
         "after": ["confighub", "kube-apiserver"],
     }
+    _tell_supervisor("add", space, json.dumps(process))
+
+
+def stop_worker(settings: Settings, space: Space) -> None:
+    """Have the supervisor end the worker of a space, if it is one of ours.
+
+    Raises:
+        UnreachableError: The supervisor did not take it.
+    """
+    if settings.cluster != "embedded":
+        return
+    if f"worker-{space.slug}" in {process["name"] for process in embedded_status()["processes"]}:
+        _tell_supervisor("remove", space, "")
+
+
+def _tell_supervisor(action: str, space: Space, body: str) -> None:
     done = subprocess.run(
-        argv("process", "add", str(state_directory()), f"worker-{space.slug}"),
-        input=json.dumps(process),
+        argv("process", action, str(state_directory()), f"worker-{space.slug}"),
+        input=body,
         text=True,
         capture_output=True,
         timeout=30,
         check=False,
     )
     if done.returncode != 0:
-        raise UnreachableError(f"the worker of {space.slug} was not started: {done.stderr.strip()}")
+        raise UnreachableError(
+            f"the supervisor did not {action} the worker of {space.slug}: {done.stderr.strip()}"
+        )

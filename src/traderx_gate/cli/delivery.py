@@ -1,42 +1,111 @@
 """Commands that change what is in ConfigHub and in the cluster."""
 
+import contextlib
 import os
+from typing import Annotated
 
 import typer
 
 from traderx_gate import embedded, settings
-from traderx_gate.application import load
+from traderx_gate.application import EnvironmentSpec, load
+from traderx_gate.application.layout import load_layout
 from traderx_gate.checkout import ROOT
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Environment, Systems, lock, with_systems
 from traderx_gate.confighub import ConfigHub
 from traderx_gate.delivery import deployment
 from traderx_gate.delivery.installation import Installation, new_project
-from traderx_gate.errors import ConfigurationError, before_the_first_effect
+from traderx_gate.delivery.removal import Removal
+from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
 
 
-@app.command(epilog="Example: traderx-gate install dev")
+def _installable(what: str) -> str:
+    if what not in {"base", "envs"}:
+        load().environment(what)
+    return what
+
+
+@app.command(epilog="Example: traderx-gate install base; traderx-gate install envs")
 @with_systems
-def install(environment: Environment, *, systems: Systems) -> None:
-    """Make the base and an environment in ConfigHub, with a worker; completes a half one."""
+def install(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="base, envs for every environment, or one with what it is cloned from",
+            callback=_installable,
+        ),
+    ],
+    *,
+    systems: Systems,
+) -> None:
+    """Make spaces, filters, sets, units and workers in ConfigHub; completes a half installation."""
     application = load()
-    spec = application.environment(environment)
     project = _chosen_project(systems.project)
     resolved = systems.resolve(project=project)
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
     with before_the_first_effect():
         hub.info()
     installation = Installation(
-        confighub=hub, application=application, project=project, report=typer.echo
+        confighub=hub,
+        application=application,
+        layout=load_layout(),
+        project=project,
+        report=typer.echo,
     )
-    with lock(environment):
+    with contextlib.ExitStack() as locks:
+        wanted = _environments_of(what)
+        for spec in wanted:
+            locks.enter_context(lock(spec.name))
+        if systems.project is None and "TRADERX_PROJECT" not in os.environ:
+            (ROOT / settings.PROJECT_FILE).write_text(f"{project}\n")
         installation.base()
-        if spec.upstream:
+        for spec in wanted:
             installation.environment(
                 spec, lambda space, worker: embedded.start_worker(resolved, space, worker)
             )
-        if systems.project is None and "TRADERX_PROJECT" not in os.environ:
-            (ROOT / settings.PROJECT_FILE).write_text(f"{project}\n")
+
+
+@app.command(epilog="Example: traderx-gate uninstall --yes")
+@with_systems
+def uninstall(
+    *,
+    systems: Systems,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Remove a project from the cluster and from ConfigHub: all that install and deploy made."""
+    application = load()
+    resolved = systems.resolve()
+    hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
+    with before_the_first_effect():
+        hub.info()
+    if not yes:
+        typed = typer.prompt(f"This removes all of {resolved.project}. Type its name")
+        if typed != resolved.project:
+            raise RefusedError(f"{typed!r} is not {resolved.project!r}; nothing was removed")
+    removal = Removal(
+        confighub=hub, application=application, project=resolved.project, report=typer.echo
+    )
+    with contextlib.ExitStack() as locks:
+        for spec in application.environments:
+            locks.enter_context(lock(spec.name))
+        removal.everything(lambda space: embedded.stop_worker(resolved, space))
+        kept = ROOT / settings.PROJECT_FILE
+        if kept.is_file() and kept.read_text().strip() == resolved.project:
+            kept.unlink()
+
+
+def _environments_of(what: str) -> list[EnvironmentSpec]:
+    """Return the environments to install, each after the one that it is cloned from."""
+    application = load()
+    cloned = [spec for spec in application.environments if spec.upstream]
+    if what == "envs":
+        return cloned
+    chain = []
+    spec = application.environment(what)
+    while spec.upstream:
+        chain.append(spec)
+        spec = application.environment(spec.upstream)
+    return chain[::-1]
 
 
 @app.command(epilog="Example: traderx-gate deploy dev")

@@ -5,22 +5,26 @@ Answers are parsed into frozen values at the edge; the server's message stays in
 
 from traderx_gate.confighub.client import ConfigHub
 from traderx_gate.confighub.entities import (
+    Filter,
     Operation,
     Revision,
     Space,
     Target,
     Unit,
     UnitEvent,
+    UnitSet,
     Worker,
 )
 
 __all__ = [
     "ConfigHub",
+    "Filter",
     "Operation",
     "Revision",
     "Space",
     "Target",
     "Unit",
     "UnitEvent",
+    "UnitSet",
     "Worker",
 ]

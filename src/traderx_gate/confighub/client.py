@@ -12,12 +12,14 @@ from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from traderx_gate.confighub.entities import (
+    Filter,
     Operation,
     Revision,
     Space,
     Target,
     Unit,
     UnitEvent,
+    UnitSet,
     Worker,
 )
 from traderx_gate.errors import ConfigHubError, ConfigurationError, UnreachableError
@@ -162,6 +164,24 @@ class ConfigHub:
         """Return what the server says of itself."""
         return dict(self._request("GET", "/info"))
 
+    # Filters
+
+    @_parsed
+    def filter_create(self, space: Space, slug: str, *, where: str) -> Filter:
+        """Store a `where` over units."""
+        body = {"Slug": slug, "From": "Unit", "Where": where}
+        return Filter.from_json(self._request("POST", f"/space/{space.id}/filter", body=body))
+
+    @_parsed
+    def filter_list(self, space: Space) -> tuple[Filter, ...]:
+        """Return the filters of a space."""
+        found = self._request("GET", f"/space/{space.id}/filter")
+        return tuple(Filter.from_json(item["Filter"]) for item in found or ())
+
+    def filter_delete(self, item: Filter) -> None:
+        """Delete a filter."""
+        self._request("DELETE", f"/space/{item.space_id}/filter/{item.id}")
+
     # Revisions
 
     @_parsed
@@ -171,6 +191,24 @@ class ConfigHub:
         revisions = (Revision.from_json(item["Revision"]) for item in found or ())
         return tuple(sorted(revisions, key=lambda revision: revision.number))
 
+    # Sets
+
+    @_parsed
+    def set_create(self, space: Space, slug: str, *, labels: Mapping[str, str]) -> UnitSet:
+        """Create a set of units."""
+        body = {"Slug": slug, "Labels": dict(labels)}
+        return UnitSet.from_json(self._request("POST", f"/space/{space.id}/set", body=body))
+
+    @_parsed
+    def set_list(self, space: Space) -> tuple[UnitSet, ...]:
+        """Return the sets of a space."""
+        found = self._request("GET", f"/space/{space.id}/set")
+        return tuple(UnitSet.from_json(item["Set"]) for item in found or ())
+
+    def set_delete(self, item: UnitSet) -> None:
+        """Delete a set."""
+        self._request("DELETE", f"/space/{item.space_id}/set/{item.id}")
+
     # Spaces
 
     @_parsed
@@ -178,6 +216,10 @@ class ConfigHub:
         """Create a space."""
         body = {"Slug": slug, "DisplayName": slug, "Labels": dict(labels)}
         return Space.from_json(self._request("POST", "/space", body=body))
+
+    def space_delete(self, space: Space) -> None:
+        """Delete a space, which has to be empty."""
+        self._request("DELETE", f"/space/{space.id}")
 
     @_parsed
     def space_find(self, slug: str) -> Space | None:
@@ -192,6 +234,10 @@ class ConfigHub:
         return tuple(Space.from_json(item["Space"]) for item in found or ())
 
     # Targets
+
+    def target_delete(self, target: Target) -> None:
+        """Delete a target, which no unit may use any more."""
+        self._request("DELETE", f"/space/{target.space_id}/target/{target.id}")
 
     @_parsed
     def target_list(self, space: Space) -> tuple[Target, ...]:
@@ -227,6 +273,16 @@ class ConfigHub:
             "Data": base64.b64encode(data).decode(),
         }
         return Unit.from_json(self._request("POST", f"/space/{space.id}/unit", body=body))
+
+    def unit_delete(self, unit: Unit) -> None:
+        """Delete a unit with its history; what is live of it stays in the cluster."""
+        self._request("DELETE", f"/space/{unit.space_id}/unit/{unit.id}")
+
+    @_parsed
+    def unit_destroy(self, unit: Unit) -> Operation:
+        """Queue the removal of a unit's objects from the cluster; the worker does it."""
+        path = f"/space/{unit.space_id}/unit/{unit.id}/destroy"
+        return Operation.from_json(self._request("POST", path))
 
     @_parsed
     def unit_event_list(self, unit: Unit, *, operation: Operation) -> tuple[UnitEvent, ...]:
@@ -285,6 +341,10 @@ class ConfigHub:
         """Create a worker; the answer carries its secret."""
         path = f"/space/{space.id}/bridge_worker"
         return Worker.from_json(self._request("POST", path, body={"Slug": slug}))
+
+    def worker_delete(self, worker: Worker) -> None:
+        """Delete a worker, which no target may name any more."""
+        self._request("DELETE", f"/space/{worker.space_id}/bridge_worker/{worker.id}")
 
     @_parsed
     def worker_list(self, space: Space) -> tuple[Worker, ...]:

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 
 from traderx_gate.errors import UnreachableError
@@ -89,6 +90,13 @@ class Unit:
         return self.head_revision != self.live_revision
 
 
+def _time(text: str | None) -> datetime | None:
+    """Return a time; Go's zero time is none."""
+    if not text or text.startswith("0001-01-01"):
+        return None
+    return datetime.fromisoformat(text)
+
+
 def _bytes(body: Json, key: str) -> bytes:
     try:
         return base64.b64decode(body.get(key) or "", validate=True)
@@ -169,8 +177,10 @@ class Worker:
     """A bridge worker; `secret` is what its process authenticates with."""
 
     id: str
+    space_id: str
     slug: str
     condition: str
+    last_seen_at: datetime | None
     secret: str = field(repr=False)
 
     @classmethod
@@ -178,7 +188,9 @@ class Worker:
         """Read a BridgeWorker."""
         return cls(
             id=body["BridgeWorkerID"],
+            space_id=body["SpaceID"],
             slug=body["Slug"],
+            last_seen_at=_time(body.get("LastSeenAt")),
             condition=body.get("Condition", ""),
             secret=body.get("Secret", ""),
         )
@@ -189,10 +201,56 @@ class Target:
     """Where a worker applies to."""
 
     id: str
+    space_id: str
     slug: str
     worker_id: str
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         """Read a Target."""
-        return cls(id=body["TargetID"], slug=body["Slug"], worker_id=_id(body, "BridgeWorkerID"))
+        return cls(
+            id=body["TargetID"],
+            space_id=body["SpaceID"],
+            slug=body["Slug"],
+            worker_id=_id(body, "BridgeWorkerID"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """A stored `where` over units."""
+
+    id: str
+    space_id: str
+    slug: str
+    where: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a Filter."""
+        return cls(
+            id=body["FilterID"],
+            space_id=body["SpaceID"],
+            slug=body["Slug"],
+            where=body.get("Where", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSet:
+    """A named set of units; ConfigHub calls it Set."""
+
+    id: str
+    space_id: str
+    slug: str
+    labels: Mapping[str, str]
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a Set."""
+        return cls(
+            id=body["SetID"],
+            space_id=body["SpaceID"],
+            slug=body["Slug"],
+            labels=dict(body.get("Labels") or {}),
+        )

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from traderx_gate.application import Application, EnvironmentSpec, unit_data
 from traderx_gate.application.catalogue import unit_slugs
+from traderx_gate.application.layout import Layout
 from traderx_gate.confighub import ConfigHub, Space, Target, Unit, Worker
 from traderx_gate.errors import DeliveryError
 from traderx_gate.kube import parse_manifests
 from traderx_gate.waiting import Deadline, polling, until
 
 WORKER = "confighub-worker"
+FILTERS = "filters"
+"""The space in which a project's filters lie is `<project>-filters`."""
 WORKER_DEADLINE_S = 30.0
 POLL_S = 0.1
 
@@ -56,14 +59,17 @@ class Installation:
 
     confighub: ConfigHub
     application: Application
+    layout: Layout
     project: str
     report: Report
 
     def base(self) -> Space:
-        """Make the base space with its units."""
+        """Make the filters, the sets, and the base space with its units."""
         for slug in unit_slugs(self.application):  # all of them are good before the first effect
             parse_manifests(unit_data(slug).decode(), source=f"units/base/{slug}.yaml")
-        space = self._space("base")
+        self._filters()
+        space = self._space("base", {"environment": "base"})
+        self._sets(space)
         present = {unit.slug for unit in self.confighub.unit_list(space)}
         missing = [slug for slug in unit_slugs(self.application) if slug not in present]
         for slug in missing:
@@ -82,7 +88,7 @@ class Installation:
             raise DeliveryError(
                 f"{spec.name} is cloned from {spec.upstream}, which is not installed"
             )
-        space = self._space(spec.name)
+        space = self._space(spec.name, {"environment": spec.name})
         target = self._target(space, start_worker)
         there = self.application.environment(spec.upstream)
         present = {unit.slug: unit for unit in self.confighub.unit_list(space)}
@@ -101,11 +107,27 @@ class Installation:
         )
         return space
 
-    def _space(self, name: str) -> Space:
+    def _space(self, name: str, labels: dict[str, str]) -> Space:
         slug = f"{self.project}-{name}"
         found = self.confighub.space_find(slug)
-        labels = {"project": self.project, "environment": name}
-        return found or self.confighub.space_create(slug, labels=labels)
+        return found or self.confighub.space_create(
+            slug, labels={"project": self.project, **labels}
+        )
+
+    def _filters(self) -> None:
+        space = self._space(FILTERS, {"type": FILTERS})
+        present = {item.slug for item in self.confighub.filter_list(space)}
+        missing = [spec for spec in self.layout.filters if spec.name not in present]
+        for spec in missing:
+            self.confighub.filter_create(space, spec.name, where=spec.of(self.project))
+        self.report(f"{space.slug}: {len(self.layout.filters)} filters, {len(missing)} made")
+
+    def _sets(self, base: Space) -> None:
+        present = {item.slug for item in self.confighub.set_list(base)}
+        missing = [spec for spec in self.layout.sets if spec.name not in present]
+        for spec in missing:
+            self.confighub.set_create(base, spec.name, labels=spec.labels)
+        self.report(f"{base.slug}: {len(self.layout.sets)} sets, {len(missing)} made")
 
     def _labels(self, slug: str) -> dict[str, str]:
         for service in self.application.services:
