@@ -14,6 +14,7 @@ from traderx_gate.kube import (
     ObjectRef,
     Pod,
     images_of,
+    owners_of,
     parse_manifests,
 )
 from traderx_gate.kube.client import FIELD_MANAGER
@@ -23,6 +24,8 @@ from traderx_gate.verdict import Environment, ServiceTimeline, UnitRevision
 CONNECT_TIMEOUT_S = 2.0
 SYSTEM_OBJECTS = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
 """What Kubernetes itself puts into every namespace."""
+REVISION = "deployment.kubernetes.io/revision"
+"""Which template of a Deployment a ReplicaSet is of."""
 PASSING_KINDS = frozenset({"Event", "PodMetrics", "Lease"})
 """What comes and goes without anybody deploying it."""
 
@@ -72,6 +75,15 @@ class DeployedEnvironment:
                 f"make it with `traderx-gate install {self.spec.name}`"
             )
         return space
+
+    def find_space(self, name: str) -> Space | None:
+        """Return another space of the project, such as `base`; None if there is none."""
+        return self.confighub.space_find(f"{self.project}-{name}")
+
+    def units_in(self, name: str) -> Mapping[str, Unit]:
+        """Return the units of another space of the project, by slug; none without the space."""
+        space = self.find_space(name)
+        return {unit.slug: unit for unit in self.confighub.unit_list(space)} if space else {}
 
     def units(self) -> Mapping[str, Unit]:
         """Return the units by slug."""
@@ -130,6 +142,44 @@ class DeployedEnvironment:
         """Return the pods of a service that are not on their way out."""
         found = self.kube.pods(self.spec.namespace, labels=f"app={service.slug}")
         return tuple(pod for pod in found if not pod.deleting)
+
+    def newest_pods(self, service: Service) -> tuple[Pod, ...]:
+        """Return the pods made from what the units say now; none before that was applied."""
+        for unit in self.units_of(service):
+            for manifest in self.manifests(unit):
+                if manifest["kind"] == "Deployment":
+                    return self._pods_of(manifest)
+        return ()
+
+    def _pods_of(self, manifest: Manifest) -> tuple[Pod, ...]:
+        live = self.kube.get(ObjectRef.of(manifest))
+        applied = self.kube.apply(manifest, dry_run=True)
+        generations = {
+            live["metadata"]["generation"],
+            applied["metadata"]["generation"],  # a greater one if the apply would change anything
+            (live.get("status") or {}).get("observedGeneration"),
+        }
+        if len(generations) > 1:
+            return ()
+        number = live["metadata"]["annotations"][REVISION]
+        sets = self.kube.list("apps/v1", "ReplicaSet", namespace=self.spec.namespace)
+        names = {
+            body["metadata"]["name"]
+            for body in sets
+            if body["metadata"].get("annotations", {}).get(REVISION) == number
+            and any(o["uid"] == live["metadata"]["uid"] for o in owners_of(body))
+        }
+        pods = self.kube.list("v1", "Pod", namespace=self.spec.namespace)
+        return tuple(
+            Pod.from_json(body) for body in pods if any(o["name"] in names for o in owners_of(body))
+        )
+
+    def workers(self) -> str:
+        """Return the workers of the space with their conditions, in words."""
+        found = self.confighub.worker_list(self.space)
+        return (
+            ", ".join(f"{w.slug} is {w.condition or 'unknown'}" for w in found) or "there is none"
+        )
 
     def unit_images(self, service: Service) -> Mapping[str, str]:
         """Return the image of each container that the service's units name."""
@@ -198,8 +248,7 @@ class DeployedEnvironment:
             return True
         if body["kind"] == "Endpoints":  # made for a Service of the same name, without an owner
             return ("Service", metadata["name"]) in managed
-        owners = metadata.get("ownerReferences") or ()
-        return any((owner["kind"], owner["name"]) in managed for owner in owners)
+        return any((owner["kind"], owner["name"]) in managed for owner in owners_of(body))
 
     def timeline(self) -> tuple[ServiceTimeline, ...]:
         """Return how the pods that run now came up."""

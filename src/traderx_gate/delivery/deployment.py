@@ -1,7 +1,8 @@
 """Deployment of an environment in dependency order; stops at the first service that fails."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from traderx_gate.errors import (
     ConfigurationError,
     DeliveryError,
     GateError,
+    KubernetesError,
     before_the_first_effect,
 )
 from traderx_gate.kube import Deployment, Pod
@@ -36,46 +38,68 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutSnapshot:
-    """A deployment and its pods at one time."""
+    """A deployment and its pods at one time.
+
+    Attributes:
+        hopeless: Why it cannot complete without somebody's help; None while it may.
+    """
 
     deployment: Deployment
     pods: tuple[Pod, ...]
+    hopeless: str | None
 
     def is_complete(self) -> bool:
         """Whether all replicas are rolled out."""
         return self.deployment.is_rolled_out()
 
-    def hopeless(self) -> str | None:
-        """Why it cannot complete without somebody's help; None while it may."""
-        return _hopeless(self.pods) or self.deployment.stuck or None
-
     def __str__(self) -> str:
         """Return the counts, and the pods that are not ready."""
-        waiting = "; ".join(str(pod) for pod in self.pods if not pod.ready)
-        return f"{self.deployment}" + (f"; {waiting}" if waiting else "")
-
-
-def _hopeless(pods: tuple[Pod, ...]) -> str | None:
-    for pod in pods:
-        for container in pod.containers:
-            if container.reason in HOPELESS:
-                return f"{pod.name}: {container.reason}: {container.message}"
-            if container.reason == "CrashLoopBackOff" and container.restarts >= CRASHES:
-                return f"{pod.name}: crashed {container.restarts} times, {container.last_exit}"
-    return None
+        return "; ".join([str(self.deployment), *_not_ready(self.pods)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplySnapshot:
-    """The worker's last word on an apply, and the pods of the service meanwhile."""
+    """The worker's last word on an apply, and the pods of the service meanwhile.
+
+    Attributes:
+        event: None while the operation waits to be taken by a worker.
+        workers: The workers of the space with their conditions, in words.
+        hopeless: Why it cannot complete without somebody's help; None while it may.
+    """
 
     event: UnitEvent | None
+    workers: str
     pods: tuple[Pod, ...]
+    hopeless: str | None
 
     def __str__(self) -> str:
         """Return what the worker said, and the pods that are not ready."""
-        said = "queued" if self.event is None else f"{self.event.status} {self.event.message}"
-        return "; ".join([said, *(str(pod) for pod in self.pods if not pod.ready)])
+        if self.event is None:
+            return f"no worker has taken it ({self.workers})"
+        return "; ".join([f"{self.event.status} {self.event.message}", *_not_ready(self.pods)])
+
+
+def _not_ready(pods: tuple[Pod, ...]) -> list[str]:
+    return [str(pod) for pod in pods if not pod.ready]
+
+
+def _hopeless(deployed: DeployedEnvironment, service: Service) -> str | None:
+    """Return why pods of what the units say now cannot become ready.
+
+    Those that an earlier apply left behind do not count: they are what a deployment repairs.
+    """
+    if any(map(_without_hope, deployed.pods(service))):
+        return next(filter(None, map(_without_hope, deployed.newest_pods(service))), None)
+    return None
+
+
+def _without_hope(pod: Pod) -> str | None:
+    for container in pod.containers:
+        if container.reason in HOPELESS:
+            return f"{pod.name}: {container.reason}: {container.message}"
+        if container.reason == "CrashLoopBackOff" and container.restarts >= CRASHES:
+            return f"{pod.name}: crashed {container.restarts} times, {container.last_exit}"
+    return None
 
 
 def deploy(
@@ -135,15 +159,13 @@ def _deploy_service(
     until(
         deployed.kube.watch(
             [("apps/v1", "Deployment"), ("v1", "Pod")],
-            lambda: RolloutSnapshot(
-                deployment=deployed.deployment(service), pods=deployed.pods(service)
-            ),
+            lambda: _rollout(deployed, service),
             namespace=deployed.spec.namespace,
             labels=f"app={service.slug}",
             deadline=deadline,
         ),
         RolloutSnapshot.is_complete,
-        hopeless=RolloutSnapshot.hopeless,
+        hopeless=lambda seen: seen.hopeless,
         what="its replicas to be ready",
     )
     address = deployed.address(service)
@@ -152,6 +174,15 @@ def _deploy_service(
         lambda answer: answer.matches,
         what=f"{service.health.method} {service.health.path} to answer {service.health.status}",
         describe=lambda answer: answer.seen,
+    )
+
+
+def _rollout(deployed: DeployedEnvironment, service: Service) -> RolloutSnapshot:
+    deployment = deployed.deployment(service)
+    return RolloutSnapshot(
+        deployment=deployment,
+        pods=deployed.pods(service),
+        hopeless=_hopeless(deployed, service) or deployment.stuck or None,
     )
 
 
@@ -168,13 +199,17 @@ def _apply(
 
     def read() -> ApplySnapshot:
         events = deployed.confighub.unit_event_list(unit, operation=operation)
-        pods = deployed.pods(service) if service else ()
-        return ApplySnapshot(event=events[-1] if events else None, pods=pods)
+        return ApplySnapshot(
+            event=events[-1] if events else None,
+            workers="" if events else deployed.workers(),
+            pods=deployed.pods(service) if service else (),
+            hopeless=_hopeless(deployed, service) if service else None,
+        )
 
     ended = until(
         polling(read, every_s=POLL_S, deadline=deadline),
         lambda seen: seen.event is not None and seen.event.is_terminal(),
-        hopeless=lambda seen: _hopeless(seen.pods),
+        hopeless=lambda seen: seen.hopeless,
         what=f"ConfigHub's worker to apply unit {unit.slug}",
     ).event
     if ended is None or ended.status != "Completed":
@@ -189,21 +224,36 @@ def _explain(deployed: DeployedEnvironment, slug: str, error: BaseException) -> 
     service = deployed.application.service(slug)
     lines = [f"{slug} failed: {error}"]
     try:
-        lines += [f"  event: {text}" for text in _events(deployed, service)]
-        for pod in [pod for pod in deployed.pods(service) if not pod.ready][:1]:
-            text = deployed.kube.logs(pod.namespace, pod.name, lines=LOG_LINES)
-            lines += [f"  log {pod.name}: {line}" for line in text.splitlines()]
+        waiting = [pod for pod in deployed.pods(service) if not pod.ready]
+        lines += [f"  pod {pod}" for pod in waiting]
+        lines += [f"  event {text}" for text in _events(deployed, service)]
+        for pod in waiting[:1]:
+            lines += [f"  log {pod.name}: {line}" for line in _log_lines(deployed, pod)]
     except GateError as unreadable:
-        lines.append(f"  (events and logs cannot be read: {unreadable})")
+        lines.append(f"  (pods, events and logs cannot be read: {unreadable})")
     return "\n".join(lines)
 
 
+def _log_lines(deployed: DeployedEnvironment, pod: Pod) -> list[str]:
+    try:
+        text = deployed.kube.logs(pod.namespace, pod.name, lines=LOG_LINES)
+    except KubernetesError as error:  # a container that never started has none
+        return [f"none, {error}"]
+    return text.splitlines()
+
+
 def _events(deployed: DeployedEnvironment, service: Service) -> list[str]:
+    """Return the newest warnings; those about pods that are gone are of an earlier deployment."""
+    pods = {pod.name for pod in deployed.pods(service)}
     events = [
         event
         for event in deployed.kube.list("v1", "Event", namespace=deployed.spec.namespace)
-        if event["involvedObject"].get("name", "").startswith(service.slug)
-        and event.get("type") == "Warning"
+        if event.get("type") == "Warning" and _is_about(event["involvedObject"], service, pods)
     ]
     events.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
     return [f"{e['reason']}: {e['message']} (x{e.get('count') or 1})" for e in events[-EVENTS:]]
+
+
+def _is_about(involved: Mapping[str, str], service: Service, pods: AbstractSet[str]) -> bool:
+    name = involved.get("name", "")
+    return name in pods if involved.get("kind") == "Pod" else name.startswith(service.slug)

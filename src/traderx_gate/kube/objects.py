@@ -1,6 +1,6 @@
 """Kubernetes objects as values: references, manifests, and what we read of deployments and pods."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -89,6 +89,12 @@ def images_of(manifest: Manifest, *, source: str) -> Mapping[str, str]:
             )
         images[name] = image
     return images
+
+
+def owners_of(body: Manifest) -> Sequence[Mapping[str, Any]]:
+    """Return the references to what owns an object."""
+    found: Sequence[Mapping[str, Any]] = body["metadata"].get("ownerReferences") or ()
+    return found
 
 
 def parse_time(text: str | None) -> datetime | None:
