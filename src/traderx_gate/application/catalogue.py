@@ -59,6 +59,7 @@ class Service:
         slug: Its name everywhere: Deployment, Service, label `app`.
         units: The units that deploy it, in the order in which they are applied.
         depends_on: Services that have to be healthy before it is deployed.
+        singleton: Whether a second pod breaks it (`reference/traderx.md` 7, I23).
     """
 
     slug: str
@@ -66,6 +67,7 @@ class Service:
     order: int
     units: tuple[str, ...]
     depends_on: tuple[str, ...]
+    singleton: bool
     health: HealthContract
 
     @classmethod
@@ -79,6 +81,7 @@ class Service:
             order=take.number("order", at_least=0),
             units=take.texts("units"),
             depends_on=tuple(take.optional("depends_on", list, [])),
+            singleton=take.optional("singleton", bool, default=False),
             health=HealthContract.from_table(
                 take.any("health", dict), where=f"{where} ({slug}).health"
             ),

@@ -1,0 +1,64 @@
+"""The workload of a service as its units want it, beside the one that is live."""
+
+from traderx_gate.application import Service
+from traderx_gate.environment import REVISION, DeployedEnvironment
+from traderx_gate.errors import NotFoundError
+from traderx_gate.kube import Deployment, Manifest, ObjectRef, owners_of
+
+EMPTY: Manifest = {"spec": {}}
+
+
+def wanted(environment: DeployedEnvironment, service: Service, kind: str) -> Manifest | None:
+    """Return the object of a kind that a service's units describe; None if they describe none."""
+    found = (
+        manifest
+        for unit in environment.units_of(service)
+        for manifest in environment.manifests(unit)
+        if manifest["kind"] == kind
+    )
+    return next(found, None)
+
+
+def template(environment: DeployedEnvironment, service: Service) -> Manifest:
+    """Return the pod template that the units make, with the API server's defaults filled in."""
+    manifest = wanted(environment, service, "Deployment")
+    if manifest is None:
+        return EMPTY
+    applied: Manifest = environment.kube.apply(manifest, dry_run=True)["spec"]["template"]
+    return applied
+
+
+def deployment(environment: DeployedEnvironment, service: Service) -> Deployment | None:
+    """Return the live Deployment of a service; None if there is none."""
+    try:
+        return environment.deployment(service)
+    except NotFoundError:
+        return None
+
+
+def pods(environment: DeployedEnvironment, service: Service) -> tuple[Manifest, ...]:
+    """Return every pod that carries the service's label, those on their way out included."""
+    return environment.kube.list(
+        "v1", "Pod", namespace=environment.spec.namespace, labels=f"app={service.slug}"
+    )
+
+
+def newest_replica_sets(environment: DeployedEnvironment, service: Service) -> frozenset[str]:
+    """Return the names of the ReplicaSets of what the live Deployment says now."""
+    ref = ObjectRef(
+        api_version="apps/v1",
+        kind="Deployment",
+        namespace=environment.spec.namespace,
+        name=service.slug,
+    )
+    try:
+        live = environment.kube.get(ref)
+    except NotFoundError:
+        return frozenset()
+    number = (live["metadata"].get("annotations") or {}).get(REVISION)
+    return frozenset(
+        body["metadata"]["name"]
+        for body in environment.kube.list("apps/v1", "ReplicaSet", namespace=ref.namespace)
+        if (body["metadata"].get("annotations") or {}).get(REVISION) == number
+        and any(owner["uid"] == live["metadata"]["uid"] for owner in owners_of(body))
+    )
