@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,9 +18,11 @@ from traderx_gate.operations import validation
 from traderx_gate.operations.suite_run import LOG, run_suite
 from traderx_gate.progress import Steps
 from traderx_gate.report import write_report
-from traderx_gate.verdict import Decision, Evidence
+from traderx_gate.verdict import Decision, Evidence, Reason
 
 SUITE = "validate_deployment"
+FEW = 3
+"""So many reasons of one wording are shown one by one."""
 
 
 def _past_runs(incomplete: str) -> list[str]:
@@ -88,17 +91,35 @@ def _show(run: runs.Run, decision: Decision, *, as_json: bool) -> NoReturn:
         typer.echo(json.dumps(decision.to_json(), indent=1))
         raise typer.Exit(decision.verdict.exit_code)
     typer.echo(decision.summary())
-    for reason in decision.reasons:
-        claim = f" {reason.claim}" if reason.claim else ""
-        typer.echo(f"  {reason.verdict.value}{claim}: {reason.text}")
-        for word, text in (
-            ("expected", reason.expected),
-            ("seen", reason.seen),
-            ("look at", reason.where),
-        ):
-            if text:
-                typer.echo(f"    {word}: {text}")
+    for text, reasons in _grouped(decision.reasons):
+        if len(reasons) > FEW:
+            claims = ", ".join(reason.claim for reason in reasons[:FEW])
+            verdict = reasons[0].verdict.value
+            typer.echo(f"  {verdict} {len(reasons)} claims: {text}: {claims}, ... (see the report)")
+            continue
+        for reason in reasons:
+            _show_reason(reason)
     for text in decision.accepted:
         typer.echo(f"  accepted risk {text}")
     typer.echo(f"report: {run.path / runs.REPORT}")
     raise typer.Exit(decision.verdict.exit_code)
+
+
+def _grouped(reasons: Sequence[Reason]) -> Iterator[tuple[str, list[Reason]]]:
+    """Yield the reasons by their text, in the order of their first ones."""
+    groups: dict[str, list[Reason]] = {}
+    for reason in reasons:
+        groups.setdefault(reason.text, []).append(reason)
+    yield from groups.items()
+
+
+def _show_reason(reason: Reason) -> None:
+    claim = f" {reason.claim}" if reason.claim else ""
+    typer.echo(f"  {reason.verdict.value}{claim}: {reason.text}")
+    for word, text in (
+        ("expected", reason.expected),
+        ("seen", reason.seen),
+        ("look at", reason.where),
+    ):
+        if text:
+            typer.echo(f"    {word}: {text}")

@@ -23,7 +23,18 @@ SUITE_TIMEOUT_S = 1800.0
 LOOK_EVERY_S = 0.2
 END_TIMEOUT_S = 20.0
 """For an interrupted pytest to write what it knows and to end its workers."""
+DECIDED = (0, 1, 3)
+"""Exit statuses of a pytest that came to a decision (`fixtures.evidence`)."""
 LOG = "pytest.log"
+PLUGINS = (
+    "xdist.plugin",
+    "xdist.looponfail",
+    "pytest_metadata.plugin",
+    "pytest_html.fixtures",
+    "pytest_html.plugin",
+    "pytest_timeout",
+)
+"""All that is loaded: another plugin that happens to be installed might run tests again."""
 
 Progress = Callable[[int, str], None]
 """Told how many claims have a result, and the last one's key and outcome."""
@@ -37,6 +48,7 @@ def run_suite(run: Run, *, suite: str, workers: int, progress: Progress) -> str:
     root = require_checkout()
     command = [sys.executable, "-m", "pytest", "-c", str(root / "pyproject.toml")]
     command += ["--rootdir", str(root), "-q", "-p", "no:cacheprovider", "-n", str(workers)]
+    command += [word for plugin in PLUGINS for word in ("-p", plugin)]
     command.append(str(root / "suites" / suite))
     childs, ours = os.pipe()  # the child reads; our end closes with us, whatever ends us
     with (run.path / LOG).open("wb") as log, contextlib.ExitStack() as stack:
@@ -45,11 +57,7 @@ def run_suite(run: Run, *, suite: str, workers: int, progress: Progress) -> str:
             child = subprocess.Popen(
                 command,
                 cwd=root,
-                env={
-                    **os.environ,
-                    validation.RUN_VARIABLE: str(run.path),
-                    validation.PARENT_VARIABLE: str(childs),
-                },
+                env=_environment(run, childs),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -68,6 +76,17 @@ def run_suite(run: Run, *, suite: str, workers: int, progress: Progress) -> str:
                 _end(child)
 
 
+def _environment(run: Run, descriptor: int) -> dict[str, str]:
+    """Return the child's environment: nothing of the user's bends what pytest runs."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    return {
+        **kept,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        validation.RUN_VARIABLE: str(run.path),
+        validation.PARENT_VARIABLE: str(descriptor),
+    }
+
+
 def _watch(child: "subprocess.Popen[bytes]", results: Path, progress: Progress) -> str:
     done = read = 0
     for _ in range(int(SUITE_TIMEOUT_S / LOOK_EVERY_S)):
@@ -79,7 +98,7 @@ def _watch(child: "subprocess.Popen[bytes]", results: Path, progress: Progress) 
             done += 1
             progress(done, f"{body['key']} {body['outcome']}")
         if child.returncode is not None:
-            return ""
+            return "" if child.returncode in DECIDED else f"pytest ended with {child.returncode}"
     child.send_signal(signal.SIGINT)
     return f"the suite did not end in {SUITE_TIMEOUT_S:.0f} s"
 
