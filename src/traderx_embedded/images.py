@@ -20,6 +20,7 @@ STAND_INS = {
     "database": "traderx_embedded.traderx.database",
     "reference-data": "traderx_embedded.traderx.reference_data",
     "trade-feed": "traderx_embedded.traderx.trade_feed",
+    "trade-processor": "traderx_embedded.traderx.trade_processor",
     "trade-service": "traderx_embedded.traderx.trade_service",
 }
 

@@ -31,6 +31,10 @@ BUILD = 232
 NAME, USER, PASSWORD = "traderx", "sa", "sa"
 _NEXT_VALUE = re.compile(r"select next value for (\w+)", re.IGNORECASE)
 _LENGTH = re.compile(r"CHECK constraint failed: (\w+ CHARACTER VARYING\((\d+)\))")
+_ALTER = re.compile(
+    r"alter table (?P<table>\w+) alter column (?P<column>\w+) set data type"
+    r" (?:varchar\((?P<length>\d+)\)|enum \('Buy','Sell'\))"
+)
 _STATES = {
     "NOT NULL constraint failed": 23502,
     "UNIQUE constraint failed": 23505,
@@ -77,6 +81,9 @@ class Database:
         Raises:
             StatementError: It failed.
         """
+        if match := _ALTER.fullmatch(sql):
+            self._alter(match["table"], match["column"], match["length"])
+            return []
         statement, values = sql, list(args)
         if match := _NEXT_VALUE.fullmatch(sql):
             statement = "update Sequences set Next = Next + 1 where Name = ? returning Next - 1"
@@ -85,6 +92,40 @@ class Database:
             return [list(row) for row in self._db.execute(statement, values).fetchall()]
         except sqlite3.Error as error:
             raise _as_h2(str(error), sql, values) from error
+
+    def execute_all(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[list[Any]]:
+        """Run statements or none of them; return the rows of the last.
+
+        Raises:
+            StatementError: One of them failed.
+        """
+        rows: list[list[Any]] = []
+        self._db.execute("begin")
+        try:
+            for sql, args in statements:
+                rows = self.execute(sql, args)
+        except StatementError:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+        return rows
+
+    def _alter(self, table: str, column: str, length: str | None) -> None:
+        # SQLite cannot alter a column: the table is made anew. An enum of the sides is what the
+        # column's check says already.
+        if length is None:
+            return
+        query = "select sql from sqlite_master where type = 'table' and name = ? collate nocase"
+        ((made,),) = self._db.execute(query, (table,)).fetchall()
+        for statement in (
+            "begin",
+            f"alter table {table} rename to Former",
+            schema.widened(made, column, int(length)),
+            f"insert into {table} select * from Former order by rowid",  # noqa: S608 - a word
+            "drop table Former",
+            "commit",
+        ):
+            self._db.execute(statement)
 
 
 def _as_h2(text: str, sql: str, values: Sequence[Any]) -> StatementError:
@@ -146,6 +187,8 @@ class SqlPort:
         if self._switches.is_on(EMPTY_DATA) and sql.lower().startswith("select "):
             return {"rows": []}
         try:
+            if "transaction" in line:
+                return {"rows": self._database.execute_all(line["transaction"])}
             return {"rows": self._database.execute(sql, line.get("args", []))}
         except StatementError as error:
             return _error(error.code, str(error))

@@ -4,6 +4,8 @@ SQLite keeps them. A CHECK on a length carries the name of the column and its ty
 from which the database makes H2's error message.
 """
 
+import re
+
 TABLES = """
 create table Accounts (
   ID int not null primary key,
@@ -60,3 +62,12 @@ TRADES = (
 POSITIONS = ((22214, "MS", 1000), (22214, "IBM", -100), (22214, "C", -2000), (52355, "BAC", -2400))
 """In the order of the rows, in which position-service lists them."""
 FIRST_ACCOUNT_ID = 65000
+
+
+def widened(table: str, column: str, length: int) -> str:
+    """Return the statement that makes a table, with another length of one of its columns."""
+    name = column.upper()
+    check = re.compile(
+        rf'("{name} CHARACTER VARYING\()\d+(\)" check \(length\(\w+\) <= )\d+', re.IGNORECASE
+    )
+    return check.sub(rf"\g<1>{length}\g<2>{length}", table)

@@ -1,5 +1,6 @@
 """How a Spring service uses its database: found at the start or never, then Hibernate's texts."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from traderx_embedded.traderx import program, sql_wire
@@ -62,9 +63,24 @@ class Repository:
         except DatabaseAwayError as error:
             raise TextError(500, f"Unable to acquire JDBC Connection [{error}] [n/a]") from None
 
-    async def _run(self, sql: str, args: tuple[Any, ...]) -> list[list[Any]]:
+    async def transaction(self, *statements: tuple[str, tuple[Any, ...]]) -> list[list[Any]]:
+        """Run several statements or none, and return the rows of the last.
+
+        Raises:
+            TextError: 500, one of them failed.
+        """
+        (last, _) = statements[-1]
         try:
-            return await self._sql.execute(sql, *args)
+            return await self._guarded(last, self._sql.transaction(*statements))
+        except DatabaseAwayError:
+            raise TextError(500, "Could not open JPA EntityManager for transaction") from None
+
+    async def _run(self, sql: str, args: tuple[Any, ...]) -> list[list[Any]]:
+        return await self._guarded(sql, self._sql.execute(sql, *args))
+
+    async def _guarded(self, sql: str, work: Awaitable[list[list[Any]]]) -> list[list[Any]]:
+        try:
+            return await work
         except sql_wire.ConnectionLostError as error:
             raise TextError(500, f"JDBC exception executing SQL [{sql}]: {error}") from error
         except FailedStatementError as error:

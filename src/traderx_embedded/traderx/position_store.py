@@ -17,7 +17,7 @@ class Trade:
     """A trade; what trade-processor took without checking may be null."""
 
     id: str
-    account_id: int
+    account_id: int | None
     security: str | None
     side: str | None
     state: str
@@ -43,8 +43,8 @@ class Trade:
 class Position:
     """What an account holds of a security; `updated` is known of seeded rows only."""
 
-    account_id: int
-    security: str
+    account_id: int | None
+    security: str | None
     quantity: int
     updated: str | None
 

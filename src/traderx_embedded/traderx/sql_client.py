@@ -118,9 +118,16 @@ class SqlClient:
             FailedStatementError: The database refused the statement.
             sql_wire.ConnectionLostError: The database went away; whether it ran is unknown.
         """
+        return await self._ask({"sql": sql, "args": args})
+
+    async def transaction(self, *statements: tuple[str, tuple[Any, ...]]) -> list[list[Any]]:
+        """Run statements in one transaction and return the rows of the last; raises the same."""
+        return await self._ask({"transaction": statements})
+
+    async def _ask(self, line: dict[str, Any]) -> list[list[Any]]:
         connection = await self._acquire()
         try:
-            rows = await connection.ask({"sql": sql, "args": args})
+            rows = await connection.ask(line)
         except FailedStatementError:
             self._idle.append(connection)
             raise

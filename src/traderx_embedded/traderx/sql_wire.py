@@ -1,7 +1,8 @@
 """The protocol between the database and its clients, in place of H2's: one JSON object a line.
 
 The client opens with `{"open": database, "user": ..., "password": ...}` and then sends statements,
-`{"sql": text, "args": [...]}`, one at a time; the answer is `{"rows": [[...]]}` or
+`{"sql": text, "args": [...]}`, one at a time, or several as one transaction,
+`{"transaction": [[text, [...]], ...]}`; the answer is `{"rows": [[...]]}`, the last statement's, or
 `{"error": {"state": "22001", "message": ...}}`.
 """
 

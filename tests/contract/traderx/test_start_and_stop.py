@@ -32,19 +32,20 @@ def test_published_ports(name: str) -> None:
         assert stand_in.stop() == TERMINATED
 
 
-def test_account_service_needs_database() -> None:
-    """Without a database, account-service ends with exit code 1 and says why."""
-    timeout = {"SPRING_DATASOURCE_HIKARI_CONNECTION_TIMEOUT": "300"}
-    code, log = refused("account-service", DATABASE_TCP_HOST="127.0.0.1", **timeout)
-    assert (code, "Unable to determine Dialect" in log) == (1, True)
-
-
 def test_account_service_needs_password(database: StandIn) -> None:
     """A database that refuses the user ends account-service, and its log has no password."""
     code, log = refused(
         "account-service", DATABASE_TCP_HOST=database.address, DATABASE_DBPASS="not-the-one"
     )
     assert (code, "Wrong user name" in log, "not-the-one" in log) == (1, True, False)
+
+
+@pytest.mark.parametrize("name", ["account-service", "position-service", "trade-processor"])
+def test_needs_database(name: str) -> None:
+    """Without a database, whoever keeps data in it ends with exit code 1 and says why."""
+    timeout = {"SPRING_DATASOURCE_HIKARI_CONNECTION_TIMEOUT": "300"}
+    code, log = refused(name, DATABASE_TCP_HOST="127.0.0.1", **timeout)
+    assert (code, "Unable to determine Dialect" in log) == (1, True)
 
 
 def test_account_service_fails_on_service_links() -> None:
