@@ -55,10 +55,21 @@ def up(state: State) -> None:
     require_linux()
     folder = programs.find()
     with state.locked(waiting=lambda: _say("another command works on this cluster; waiting")):
-        settings = state.settings()
-        if supervisor.read_status(state) is None or settings is None:
-            settings = _start_or_clear(state, settings, folder)
-        _await_ready(state, settings)
+        while True:
+            settings = state.settings()
+            if settings is None or not _is_supervised(state):
+                settings = _start_or_clear(state, settings, folder)
+            if _await_ready(state, settings):
+                return
+
+
+def _is_supervised(state: State) -> bool:
+    """Whether a supervisor runs, and goes on running; one that a killed `down` ends is awaited."""
+    running = supervisor.read_status(state)
+    if running is not None and running.ending:
+        procfs.await_end(running.identity.pid, STOP_DEADLINE_S)
+        return False
+    return running is not None
 
 
 def _start_or_clear(state: State, known: Settings | None, folder: Path) -> Settings:
@@ -148,8 +159,12 @@ def _start_supervisor(state: State, descriptor: int) -> None:
         )
 
 
-def _await_ready(state: State, settings: Settings) -> None:
-    """Wait for the API, the node and ConfigHub, in the order in which they come."""
+def _await_ready(state: State, settings: Settings) -> bool:
+    """Wait for the API, the node and ConfigHub, in the order in which they come.
+
+    Returns:
+        False if their supervisor was told to end meanwhile.
+    """
     deadline = time.monotonic() + READY_DEADLINE_S
     said = time.monotonic()
     awaited: list[tuple[str, str, Callable[[], str]]] = [
@@ -169,7 +184,11 @@ def _await_ready(state: State, settings: Settings) -> None:
             if now - said > SAY_EVERY_S:
                 said = now
                 _say(f"waiting for {what}: {why}")
+            running = supervisor.read_status(state)
+            if running is not None and running.ending:
+                return False
             time.sleep(LOOK_EVERY_S)
+    return True
 
 
 def _api_missing(state: State, settings: Settings) -> str:

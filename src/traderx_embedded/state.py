@@ -246,6 +246,8 @@ class State:
             _remove(self.root / name)
         for half in self.root.glob(".*.new*"):  # of a command that was killed while it wrote
             _remove(half)
+        if not keep_data:
+            _remove_unheld(self.root / "locks")
 
     def remove(self, *, keep_data: bool) -> None:
         """Remove what `up` and its processes made, and the directory if that leaves it empty.
@@ -263,6 +265,20 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _remove_unheld(folder: Path) -> None:
+    """Remove the gate's locks of environments, apart from those of runs that go on."""
+    for file in folder.glob("*.lock"):
+        with file.open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            file.unlink()
+            file.with_suffix(".owner").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not there, or one is held
+        folder.rmdir()
 
 
 def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> bool:

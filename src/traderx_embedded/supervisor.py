@@ -61,9 +61,14 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorStatus:
-    """What `run/supervisor.json` says."""
+    """What `run/supervisor.json` says.
+
+    Attributes:
+        ending: It was told to end: what still runs will not for long.
+    """
 
     identity: Identity
+    ending: bool
     processes: tuple[ProcessStatus, ...]
 
 
@@ -77,7 +82,7 @@ def read_status(state: State) -> SupervisorStatus | None:
     if not identity.is_alive:
         return None
     listed = tuple(ProcessStatus(**item) for item in value["processes"])
-    return SupervisorStatus(identity=identity, processes=listed)
+    return SupervisorStatus(identity=identity, ending=value.get("ending", False), processes=listed)
 
 
 def tell(state: State) -> bool:
@@ -296,6 +301,7 @@ class Supervisor:
         value: dict[str, Any] = {
             "pid": os.getpid(),
             "started": procfs.start_ticks(os.getpid()),
+            "ending": self._ending,
             "processes": [asdict(one.status()) for one in self._managed.values()],
         }
         try:

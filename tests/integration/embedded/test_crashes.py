@@ -2,22 +2,29 @@
 
 import json
 import os
+import random
 import signal
-import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
+from tests.integration.embedded.embedded_command import (
+    ARGV,
+    DEADLINE_S,
+    Traces,
+    assert_nothing_is_left,
+    down,
+    embedded,
+    pids,
+    status,
+    up,
+)
 from traderx_embedded import procfs
 from traderx_gate.waiting import Deadline, polling, until
 
-COMMAND_TIMEOUT_S = 100
-RESTART_DEADLINE_S = 40.0
 NAMES = (
     "etcd",
     "kube-apiserver",
@@ -28,66 +35,25 @@ NAMES = (
 )
 
 
-def embedded(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "traderx_embedded", *words],
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_TIMEOUT_S,
-        check=False,
-    )
-
-
-def status(state: Path) -> dict[str, Any]:
-    return dict(json.loads(embedded("status", str(state), "--json").stdout))
-
-
-def up(state: Path) -> dict[str, Any]:
-    done = embedded("up", str(state))
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
-
-
-def assert_nothing_is_left(state: Path, ports: list[int]) -> None:
-    assert procfs.marked(state) == ()
-    assert not state.exists()
-    for port in ports:
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def ports_of(state: Path) -> list[int]:
-    return [int(port) for port in json.loads((state / "state.json").read_text())["ports"].values()]
-
-
-@pytest.fixture
-def state(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A state directory of its own, down again whatever happens."""
-    path = tmp_path / "state"
-    with FileLock(tmp_path_factory.getbasetemp().parent / "crashes.lock"):
-        yield path
-        embedded("down", str(path))
-
-
 def test_every_killed_process_is_running_again(state: Path) -> None:
     """After kill -9 of each process in turn, up finds or makes everything running again."""
     up(state)
     for name in NAMES:
-        before = {p["name"]: p["pid"] for p in status(state)["processes"]}
+        before = pids(status(state))
         os.kill(before[name], signal.SIGKILL)
         until(
             polling(
                 lambda: {p["name"]: p for p in status(state)["processes"]},
                 every_s=0.2,
-                deadline=Deadline(RESTART_DEADLINE_S),
+                deadline=Deadline(DEADLINE_S),
             ),
             _runs_again(name, before[name]),
             what=f"{name} to be restarted",
         )
-    assert up(state)["running"] is True
-    ports = ports_of(state)
-    assert embedded("down", str(state)).returncode == 0
-    assert_nothing_is_left(state, ports)
+    up(state)
+    traces = Traces.of(state)
+    down(state)
+    assert_nothing_is_left(state, traces)
 
 
 def _runs_again(name: str, killed: int) -> Callable[[dict[str, Any]], bool]:
@@ -102,42 +68,73 @@ def _runs_again(name: str, killed: int) -> Callable[[dict[str, Any]], bool]:
 def test_killed_supervisor_leaves_nothing_behind(state: Path, repair: str) -> None:
     """After kill -9 of the supervisor, its orphans are stopped by the next up, or down."""
     up(state)
-    ports = ports_of(state)
+    traces = Traces.of(state)
     supervisor = json.loads((state / "run" / "supervisor.json").read_text())
     orphans = {process["pid"] for process in supervisor["processes"]}
     os.kill(supervisor["pid"], signal.SIGKILL)
     if repair == "up":
-        assert up(state)["running"] is True
+        up(state)
         assert not orphans & set(procfs.marked(state))
-    assert embedded("down", str(state)).returncode == 0
-    assert_nothing_is_left(state, ports)
+    down(state)
+    assert_nothing_is_left(state, traces)
 
 
 def test_up_twice_changes_nothing(state: Path) -> None:
     """A second up keeps every process; down twice is harmless too."""
     first, second = up(state), up(state)
-    assert [p["pid"] for p in first["processes"]] == [p["pid"] for p in second["processes"]]
+    assert pids(first) == pids(second)
     assert [embedded("down", str(state)).returncode for _ in range(2)] == [0, 0]
 
 
-def test_killed_up_is_repaired_by_the_next(state: Path) -> None:
-    """An up that was killed half way leaves something that the next one can go on with."""
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("repair", ["up", "down"])
+def test_killed_up_is_repaired_by_the_next(state: Path, seed: int, repair: str) -> None:
+    """An up that was killed at any instant is completed by the next up, or removed by down."""
+    delay_s = random.Random(seed).uniform(0.2, 4)  # noqa: S311 - instants, no secrets
     with subprocess.Popen(
-        [sys.executable, "-m", "traderx_embedded", "up", str(state)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [*ARGV, "up", str(state)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
-        until(
-            polling(
-                (state / "state.json").exists,
-                every_s=0.02,
-                deadline=Deadline(RESTART_DEADLINE_S),
-            ),
-            bool,
-            what="the first up to have begun",
-        )
+        _await_end(child, delay_s)
         child.kill()
-    assert up(state)["running"] is True
+    if repair == "up":
+        up(state)
+        assert len(procfs.marked(state)) == len(NAMES) + 1
+    down(state)
+    assert not state.exists()
+    assert procfs.marked(state) == ()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("repair", ["up", "down"])
+def test_killed_down_is_repaired_by_the_next(state: Path, seed: int, repair: str) -> None:
+    """A down that was killed at any instant is completed by the next, or a new up starts afresh."""
+    up(state)
+    traces = Traces.of(state)
+    delay_s = random.Random(seed).uniform(0.1, 1.5)  # noqa: S311
+    with subprocess.Popen(
+        [*ARGV, "down", str(state)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+        _await_end(child, delay_s)
+        child.kill()
+    if repair == "up":
+        up(state)
+    down(state)
+    assert_nothing_is_left(state, traces)
+
+
+def test_up_after_a_half_removed_cluster_starts_afresh(state: Path) -> None:
+    """Where a killed down took state.json only, up uses none of the old data and certificates."""
+    up(state)
+    authority = (state / "pki" / "ca.crt").read_bytes()
+    down(state, "--keep-data")
+    (state / "state.json").unlink()
+    up(state)
+    assert (state / "pki" / "ca.crt").read_bytes() != authority
+
+
+def _await_end(child: "subprocess.Popen[bytes]", timeout_s: float) -> None:
+    """Wait for the child's end, at most until the instant at which it is to be killed."""
+    procfs.await_end(child.pid, timeout_s)
 
 
 def test_unreadable_state_is_refused_in_one_line(state: Path) -> None:
