@@ -9,10 +9,12 @@ from traderx_gate.errors import GateError
 from traderx_gate.operations import validation
 from traderx_gate.policies import load_policy
 from traderx_gate.runs import Run
-from traderx_gate.verdict import Decision, Evidence, ServiceTimeline
+from traderx_gate.verdict import Decision, Evidence, Rollout, ServiceTimeline
 
 TEMPLATES = ROOT / "reports" / "templates"
 BAR_WIDTH = 620
+MOST_TICKS = 10
+TICKS_S = tuple(base * 10.0**power for power in range(-2, 7) for base in (1, 2, 5))
 
 
 def write_report(run: Run, evidence: Evidence, decision: Decision) -> None:
@@ -34,6 +36,8 @@ def write_report(run: Run, evidence: Evidence, decision: Decision) -> None:
                 key=lambda row: (row[0] in decision.proven, row[0]),
             ),
             bars=_bars(evidence.timeline),
+            steps=_steps(evidence.rollout),
+            ticks=_ticks(evidence.rollout),
             width=BAR_WIDTH,
         )
     )
@@ -65,6 +69,42 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _scale(rollout: Rollout) -> float:
+    return BAR_WIDTH / max([*(service.healthy_s for service in rollout.services), 0.1])
+
+
+def _steps(rollout: Rollout | None) -> list[dict[str, object]]:
+    """Return each service's bar in three parts, in the order in which they began."""
+    if rollout is None:
+        return []
+    scale = _scale(rollout)
+    in_order = sorted(rollout.services, key=lambda service: (service.began_s, service.healthy_s))
+    return [
+        {
+            "service": service.service,
+            "y": 24 * row,
+            "x": round(service.began_s * scale, 1),
+            "applying": round((service.applied_s - service.began_s) * scale, 1),
+            "readying": round((service.ready_s - service.applied_s) * scale, 1),
+            "answering": round((service.healthy_s - service.ready_s) * scale, 1),
+            "end": round(service.healthy_s * scale, 1),
+            "healthy_s": service.healthy_s,
+        }
+        for row, service in enumerate(in_order)
+    ]
+
+
+def _ticks(rollout: Rollout | None) -> list[dict[str, object]]:
+    """Return the marks of the time axis: at most ten, at round numbers of seconds."""
+    if rollout is None:
+        return []
+    scale = _scale(rollout)
+    longest = BAR_WIDTH / scale
+    every = next(step for step in TICKS_S if longest / step <= MOST_TICKS)
+    count = int(longest / every) + 1
+    return [{"x": round(n * every * scale, 1), "label": f"{n * every:g} s"} for n in range(count)]
 
 
 def _bars(timeline: tuple[ServiceTimeline, ...]) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -12,14 +13,20 @@ from typing import Any
 
 from traderx_gate import schemas, signing
 from traderx_gate.errors import EvidenceError, RefusedError
-from traderx_gate.verdict import Decision, Evidence, Verdict
+from traderx_gate.verdict import Decision, Evidence, Rollout, Verdict
 from traderx_gate.verdict.decision import VERSION as DECISION_VERSION
-from traderx_gate.verdict.evidence import VERSION
+from traderx_gate.verdict.evidence import ROLLOUT_VERSION, VERSION
 
+log = logging.getLogger(__name__)
+
+DEPLOY = "deploy"
+"""The kind of a run that deployed, in its name."""
 EVIDENCE = "evidence.json"
 SIGNATURE = "evidence.dsse.json"
 DECISION = "decision.json"
 DECISION_SIGNATURE = "decision.dsse.json"
+ROLLOUT = "rollout.json"
+ROLLOUT_SIGNATURE = "rollout.dsse.json"
 REPORT = "report.html"
 PYTEST_REPORT = "pytest.html"
 
@@ -114,6 +121,26 @@ class Run:
         body = self._read_signed(DECISION, DECISION_SIGNATURE, DECISION_VERSION)
         return Decision.from_json(body)
 
+    def write_rollout(self, rollout: Rollout) -> None:
+        """Write and sign `rollout.json`."""
+        predicate = {
+            "result": "PASSED",
+            "configuration": [
+                {"name": f"unit/{slug}", "digest": {"sha256": sha256}}
+                for slug, sha256 in sorted(rollout.units.items())
+            ],
+            "url": self.name,
+        }
+        self._write_signed(ROLLOUT, ROLLOUT_SIGNATURE, rollout.to_json(), predicate)
+
+    def read_rollout(self) -> Rollout:
+        """Read `rollout.json` after checking its signature and its form.
+
+        Raises:
+            EvidenceError: Missing, edited or exchanged.
+        """
+        return Rollout.from_json(self._read_signed(ROLLOUT, ROLLOUT_SIGNATURE, ROLLOUT_VERSION))
+
     def _write_signed(
         self, name: str, signature: str, body: Mapping[str, Any], predicate: Mapping[str, Any]
     ) -> None:
@@ -153,6 +180,19 @@ def create(reports: Path, name: str) -> Run:
     except OSError as error:
         raise RefusedError(f"cannot make {path}: {error.strerror}") from error
     return Run(path)
+
+
+def newest_rollout(reports: Path, *, space: str) -> Rollout | None:
+    """Return the newest deployment to a space that is on record here; None if there is none."""
+    for path in sorted(reports.glob(f"*-{DEPLOY}-*"), reverse=True):
+        try:
+            rollout = Run(path).read_rollout()
+        except EvidenceError as error:  # a damaged record tells nothing, and decides nothing
+            log.warning("%s", error)
+            continue
+        if rollout.space == space:
+            return rollout
+    return None
 
 
 def past(reports: Path) -> Iterator[Run]:

@@ -1,17 +1,18 @@
 """Commands that change what is in ConfigHub and in the cluster."""
 
 import contextlib
+import json
 import os
 from typing import Annotated
 
 import typer
 
-from traderx_gate import embedded, settings
+from traderx_gate import embedded, runs, settings
 from traderx_gate.application import EnvironmentSpec, load
 from traderx_gate.application.layout import load_layout
-from traderx_gate.checkout import ROOT
+from traderx_gate.checkout import REPORTS, ROOT
 from traderx_gate.cli.app import app
-from traderx_gate.cli.options import Environment, Systems, lock, with_systems
+from traderx_gate.cli.options import Environment, Json, Systems, lock, with_systems
 from traderx_gate.confighub import ConfigHub
 from traderx_gate.delivery import deployment
 from traderx_gate.delivery.installation import Installation, new_project
@@ -110,14 +111,22 @@ def _environments_of(what: str) -> list[EnvironmentSpec]:
 
 @app.command(epilog="Example: traderx-gate deploy dev")
 @with_systems
-def deploy(environment: Environment, *, systems: Systems) -> None:
+def deploy(environment: Environment, *, systems: Systems, as_json: Json = False) -> None:
     """Deploy an environment in dependency order; stops at the first service that fails."""
     resolved = systems.resolve()
     resolved.connect(environment)
+    timeout_s = _deployment_timeout_s()
     with lock(environment):
-        deployment.deploy(
-            resolved, environment, report=typer.echo, timeout_s=_deployment_timeout_s()
+        rollout = deployment.deploy(
+            resolved,
+            environment,
+            report=lambda text: typer.echo(text, err=as_json),
+            timeout_s=timeout_s,
         )
+        run = runs.create(REPORTS, runs.new_run_name(runs.DEPLOY, environment, rollout.started_at))
+        run.write_rollout(rollout)
+    if as_json:
+        typer.echo(json.dumps(rollout.to_json(), indent=1))
 
 
 @app.command(name="project", epilog="Example: traderx-gate project")

@@ -21,7 +21,9 @@ from traderx_gate.verdict import (
     Evidence,
     EvidenceState,
     Policy,
+    Rollout,
     Subject,
+    UnitRevision,
     evaluate,
 )
 
@@ -123,10 +125,12 @@ def close(
     Raises:
         UnreachableError: Cluster or ConfigHub do not answer any more; evidence stays started.
     """
+    units = environment.revisions()
     closed = dataclasses.replace(
         evidence,
         state=EvidenceState.CLOSED,
-        units_after=environment.revisions(),
+        units_after=units,
+        rollout=_rollout_of(run, evidence, units),
         timeline=environment.timeline(),
         results=tuple(results),
         exit_status=exit_status,
@@ -134,6 +138,13 @@ def close(
     )
     run.write_evidence(closed)
     return closed
+
+
+def _rollout_of(run: Run, evidence: Evidence, units: Mapping[str, UnitRevision]) -> Rollout | None:
+    """Return the deployment on record if it brought exactly these units, else nothing."""
+    found = runs.newest_rollout(run.path.parent, space=evidence.environment.space)
+    hashes = {slug: unit.sha256 for slug, unit in units.items()}
+    return found if found is not None and found.units == hashes else None
 
 
 def decide(run: Run, services: Sequence[str]) -> tuple[Evidence, Decision]:

@@ -10,6 +10,8 @@ from traderx_gate.errors import EvidenceError
 
 SCHEMA = "traderx-gate/evidence"
 VERSION = 1
+ROLLOUT_SCHEMA = "traderx-gate/rollout"
+ROLLOUT_VERSION = 1
 
 
 class EvidenceState(enum.Enum):
@@ -122,6 +124,47 @@ class ServiceTimeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRollout:
+    """When a service reached each step of its deployment; seconds since that began."""
+
+    service: str
+    began_s: float
+    applied_s: float
+    ready_s: float
+    healthy_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A deployment of an environment, as it went.
+
+    Attributes:
+        units: SHA-256 of the data of every unit that was applied, by slug.
+    """
+
+    environment: str
+    space: str
+    started_at: dt.datetime
+    services: tuple[ServiceRollout, ...]
+    units: Mapping[str, str]
+
+    def to_json(self) -> Mapping[str, Any]:
+        """Return `rollout.json`."""
+        return {"schema": ROLLOUT_SCHEMA, "version": ROLLOUT_VERSION, **_plain(self)}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Read `rollout.json`, which its schema has checked, or the same within evidence."""
+        return cls(
+            environment=_text(body["environment"]),
+            space=_text(body["space"]),
+            started_at=_time(body["started_at"]),
+            services=tuple(ServiceRollout(**entry) for entry in body["services"]),
+            units=_texts(body["units"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything a verdict is made from.
 
@@ -129,6 +172,7 @@ class Evidence:
         provenance: `stand-ins` or `containers`: what kind of workload was tested.
         units_before: The environment's units when the run started, by slug.
         units_after: The same when it ended; a difference voids the run.
+        rollout: The deployment that brought these very units; None where it is not known.
         exit_status: pytest's exit status; None until it ended.
     """
 
@@ -150,6 +194,7 @@ class Evidence:
     results: tuple[ClaimResult, ...]
     timeline: tuple[ServiceTimeline, ...]
     exit_status: int | None
+    rollout: Rollout | None = None
 
     def to_json(self) -> Mapping[str, Any]:
         """Return `evidence.json`."""
@@ -197,6 +242,7 @@ class Evidence:
                 results=tuple(claim_result_from_json(result) for result in body["results"]),
                 timeline=tuple(ServiceTimeline(**entry) for entry in body["timeline"]),
                 exit_status=None if body["exit_status"] is None else int(body["exit_status"]),
+                rollout=None if body["rollout"] is None else Rollout.from_json(body["rollout"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise EvidenceError(f"evidence is malformed: {type(error).__name__} {error}") from error

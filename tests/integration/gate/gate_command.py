@@ -75,8 +75,8 @@ class Gate:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def runs(self) -> frozenset[Path]:
-        """Return the directories of all runs."""
-        return frozenset(self.reports.glob("2*"))
+        """Return the directories of all runs that gathered evidence."""
+        return frozenset(self.reports.glob("2*-validate-*"))
 
     def newest(self) -> Path:
         """Return the newest run's directory."""
@@ -113,13 +113,13 @@ class Gate:
         """Have the worker wait less long for what it applies."""
         unit = self.unit("namespace")
         path = f"/space/{unit.space_id}/target/{unit.target_id}"
-        before = self._confighub("GET", path)["Target"]["Parameters"]
+        before = self.ask_confighub("GET", path)["Target"]["Parameters"]
         parameters = json.dumps({**json.loads(before), "WaitTimeout": wait})
-        self._confighub("PATCH", path, json={"Parameters": parameters})
+        self.ask_confighub("PATCH", path, json={"Parameters": parameters})
         try:
             yield
         finally:
-            self._confighub("PATCH", path, json={"Parameters": before})
+            self.ask_confighub("PATCH", path, json={"Parameters": before})
 
     @contextmanager
     def without_worker(self) -> Iterator[None]:
@@ -157,7 +157,8 @@ class Gate:
             what=f"the worker to be {condition}",
         )
 
-    def _confighub(self, method: str, path: str, **options: Any) -> Json:
+    def ask_confighub(self, method: str, path: str, **options: Any) -> Any:
+        """Ask ConfigHub as any client does; the answer has to be good."""
         token = Path(self.status["confighub"]["token_file"]).read_text().strip()
         answer = requests.request(
             method,
@@ -167,7 +168,7 @@ class Gate:
             **options,
         )
         assert answer.status_code == 200, answer.text
-        return dict(answer.json())
+        return answer.json()
 
     # Kubernetes
 

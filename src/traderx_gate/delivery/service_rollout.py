@@ -1,0 +1,181 @@
+"""The rollout of one service: its units applied, its replicas ready, its contract kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from traderx_gate import traderx
+from traderx_gate.application import Service
+from traderx_gate.confighub import Unit, UnitEvent
+from traderx_gate.environment import DeployedEnvironment
+from traderx_gate.errors import DeliveryError
+from traderx_gate.kube import Deployment, Pod
+from traderx_gate.verdict import ServiceRollout
+from traderx_gate.waiting import Deadline, polling, until
+
+POLL_S = 0.05
+HOPELESS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerError"}
+)
+CRASHES = 2
+"""Restarts after which a crashing container is given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutSnapshot:
+    """A deployment and its pods at one time.
+
+    Attributes:
+        hopeless: Why it cannot complete without somebody's help; None while it may.
+    """
+
+    deployment: Deployment
+    pods: tuple[Pod, ...]
+    hopeless: str | None
+
+    def is_complete(self) -> bool:
+        """Whether all replicas are rolled out."""
+        return self.deployment.is_rolled_out()
+
+    def __str__(self) -> str:
+        """Return the counts, and the pods that are not ready."""
+        return "; ".join([str(self.deployment), *_not_ready(self.pods)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplySnapshot:
+    """The worker's last word on an apply, and the pods of the service meanwhile.
+
+    Attributes:
+        event: None while the operation waits to be taken by a worker.
+        workers: The workers of the space with their conditions, in words.
+        hopeless: Why it cannot complete without somebody's help; None while it may.
+    """
+
+    event: UnitEvent | None
+    workers: str
+    pods: tuple[Pod, ...]
+    hopeless: str | None
+
+    def __str__(self) -> str:
+        """Return what the worker said, and the pods that are not ready."""
+        if self.event is None:
+            return f"no worker has taken it ({self.workers})"
+        return "; ".join([f"{self.event.status} {self.event.message}", *_not_ready(self.pods)])
+
+
+def _not_ready(pods: tuple[Pod, ...]) -> list[str]:
+    return [str(pod) for pod in pods if not pod.ready]
+
+
+def _hopeless(deployed: DeployedEnvironment, service: Service) -> str | None:
+    """Return why pods of what the units say now cannot become ready.
+
+    Those that an earlier apply left behind do not count: they are what a deployment repairs.
+    """
+    if any(map(_without_hope, deployed.pods(service))):
+        return next(filter(None, map(_without_hope, deployed.newest_pods(service))), None)
+    return None
+
+
+def _without_hope(pod: Pod) -> str | None:
+    for container in pod.containers:
+        if container.reason in HOPELESS:
+            return f"{pod.name}: {container.reason}: {container.message}"
+        if container.reason == "CrashLoopBackOff" and container.restarts >= CRASHES:
+            return f"{pod.name}: crashed {container.restarts} times, {container.last_exit}"
+    return None
+
+
+def roll_out(
+    deployed: DeployedEnvironment,
+    service: Service,
+    deadline: Deadline,
+    *,
+    elapsed_s: Callable[[], float],
+    applied: Callable[[str], None],
+) -> ServiceRollout:
+    """Apply the units of a service, wait until it is ready, and until it answers as itself.
+
+    Args:
+        deployed: Where; the clients are used by this thread only.
+        service: What.
+        deadline: Of the whole deployment.
+        elapsed_s: Seconds since the deployment began.
+        applied: Told of every unit as soon as the worker has it in the cluster.
+
+    Raises:
+        NotReachedError: Time is over, or it can never become ready.
+        DeliveryError: The worker could not apply a unit.
+    """
+    began_s = elapsed_s()
+    for unit in deployed.units_of(service):
+        apply(deployed, unit, deadline, service)
+        applied(unit.slug)
+    applied_s = elapsed_s()
+    until(
+        deployed.kube.watch(
+            [("apps/v1", "Deployment"), ("v1", "Pod")],
+            lambda: _rollout(deployed, service),
+            namespace=deployed.spec.namespace,
+            labels=f"app={service.slug}",
+            deadline=deadline,
+        ),
+        RolloutSnapshot.is_complete,
+        hopeless=lambda seen: seen.hopeless,
+        what="its replicas to be ready",
+    )
+    ready_s = elapsed_s()
+    address = deployed.address(service)
+    until(
+        polling(lambda: traderx.identify(address, service), every_s=POLL_S, deadline=deadline),
+        lambda answer: answer.matches,
+        what=f"{service.health.method} {service.health.path} to answer {service.health.status}",
+        describe=lambda answer: answer.seen,
+    )
+    return ServiceRollout(
+        service=service.slug,
+        began_s=began_s,
+        applied_s=applied_s,
+        ready_s=ready_s,
+        healthy_s=elapsed_s(),
+    )
+
+
+def _rollout(deployed: DeployedEnvironment, service: Service) -> RolloutSnapshot:
+    deployment = deployed.deployment(service)
+    return RolloutSnapshot(
+        deployment=deployment,
+        pods=deployed.pods(service),
+        hopeless=_hopeless(deployed, service) or deployment.stuck or None,
+    )
+
+
+def apply(
+    deployed: DeployedEnvironment, unit: Unit, deadline: Deadline, service: Service | None = None
+) -> None:
+    """Apply a unit and wait until the worker has ended the operation, or never can.
+
+    Raises:
+        NotReachedError: Time is over, or the service's pods cannot become ready.
+        DeliveryError: The worker could not apply it.
+    """
+    operation = deployed.confighub.unit_apply(unit)
+
+    def read() -> ApplySnapshot:
+        events = deployed.confighub.unit_event_list(unit, operation=operation)
+        return ApplySnapshot(
+            event=events[-1] if events else None,
+            workers="" if events else deployed.workers(),
+            pods=deployed.pods(service) if service else (),
+            hopeless=_hopeless(deployed, service) if service else None,
+        )
+
+    ended = until(
+        polling(read, every_s=POLL_S, deadline=deadline),
+        lambda seen: seen.event is not None and seen.event.is_terminal(),
+        hopeless=lambda seen: seen.hopeless,
+        what=f"ConfigHub's worker to apply unit {unit.slug}",
+    ).event
+    if ended is None or ended.status != "Completed":
+        said = "nothing" if ended is None else f"{ended.result}: {ended.message}"
+        raise DeliveryError(f"unit {unit.slug}: apply ended as {said}")
