@@ -83,3 +83,17 @@ def test_circle_is_refused() -> None:
     with pytest.raises(CycleError):
         schedule.in_order({"a": ("b",), "b": ("a",)}, started.append)
     assert started == []
+
+
+def test_failure_stops_unrelated_work_too() -> None:
+    """After a failure nothing more is started, also where it would not need what failed."""
+    failing = threading.Event()
+
+    def work(name: str) -> bool:
+        if name == "bad":
+            failing.set()
+            raise FailedWorkError
+        return failing.wait(DEADLINE_S)
+
+    outcome = schedule.in_order({"bad": (), "good": (), "after": ("good",)}, work)
+    assert (list(outcome.done), outcome.not_done) == (["good"], ("after",))
