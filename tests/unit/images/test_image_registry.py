@@ -4,7 +4,17 @@ import pytest
 
 from traderx_embedded import images
 
-NAMES = ["account-service", "database", "reference-data"]
+NAMES = [
+    "account-service",
+    "database",
+    "people-service",
+    "position-service",
+    "reference-data",
+    "trade-feed",
+    "trade-processor",
+    "trade-service",
+    "web-front-end-angular",
+]
 
 
 @pytest.mark.parametrize("tag", ["v1.0.0", "v1.2.2", "v1.2.3", "latest"])
@@ -37,6 +47,11 @@ def test_digests_differ() -> None:
     assert len(digests) == len(NAMES) * len(images.TRADERX_TAGS)
 
 
+def test_every_name() -> None:
+    """The nine published names are all there are: upstream has no image called web-gui."""
+    assert sorted(images.STAND_INS) == NAMES
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -44,6 +59,8 @@ def test_digests_differ() -> None:
         "ghcr.io/finos/traderx/web-gui:latest",
         "finos/traderx/database:latest",
         "localhost:5000/finos/traderx-database:latest",
+        "curlimages/curl:1.0.0",
+        "curl:latest",
         "python:2.7",
         "",
     ],
