@@ -5,7 +5,10 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: format gate go help install lint lock test
+.PHONY: bench format gate go help install lint lock test
+
+bench: $(READY)  ## measure against the targets; OUT=file writes the results as JSON
+	@$(BIN)/python -m bench $(if $(OUT),--out $(OUT))
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff format
