@@ -1,7 +1,7 @@
 """A deployed environment as the suites see it: its units in ConfigHub beside its live objects."""
 
-import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from traderx_gate.application import Application, EnvironmentSpec, Service
@@ -19,9 +19,9 @@ from traderx_gate.kube import (
 )
 from traderx_gate.kube.client import FIELD_MANAGER
 from traderx_gate.kube.drift import FieldDrift, compare
+from traderx_gate.traderx import Ask, Direct, Nowhere, Reply
 from traderx_gate.verdict import Environment, ServiceTimeline, UnitRevision
 
-CONNECT_TIMEOUT_S = 2.0
 SYSTEM_OBJECTS = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
 """What Kubernetes itself puts into every namespace."""
 REVISION = "deployment.kubernetes.io/revision"
@@ -216,14 +216,27 @@ class DeployedEnvironment:
         )
         return f"http://{body['spec']['clusterIP']}:{service.health.port}"
 
-    def is_reachable(self, service: Service) -> bool:
-        """Whether something accepts connections at the service's address."""
-        host, port = self.address(service).removeprefix("http://").split(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
-        except OSError:
-            return False
-        return True
+    def ask(self, service: Service) -> Ask:
+        """Return the way to a service: its Service's address, or a pod where it has no Service.
+
+        A way is always returned; where there is none, asking says why.
+        """
+        if self._has_service(service):
+            try:
+                return Direct(self.address(service))
+            except NotFoundError as error:
+                return Nowhere(str(error))
+        pods = [pod for pod in self.pods(service) if pod.ready]
+        if not pods:
+            return Nowhere(f"{service.slug} has no Service, and no ready pod")
+        return _PodProxy(kube=self.kube, pod=pods[0], port=service.health.port)
+
+    def _has_service(self, service: Service) -> bool:
+        return any(
+            manifest["kind"] == "Service"
+            for unit in self.units_of(service)
+            for manifest in self.manifests(unit)
+        )
 
     def objects(self) -> tuple[Manifest, ...]:
         """Return every object in the namespace that somebody put there."""
@@ -280,3 +293,29 @@ class DeployedEnvironment:
             raise UnreachableError("the cluster has no node")
         runtimes = {n["status"]["nodeInfo"]["containerRuntimeVersion"].split(":")[0] for n in nodes}
         return "containers" if runtimes <= {"containerd", "cri-o", "docker"} else "stand-ins"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PodProxy:
+    """The way to one pod through the API server."""
+
+    kube: Kube
+    pod: Pod
+    port: int
+
+    def __call__(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Send a request and return what came back."""
+        try:
+            status, body = self.kube.ask_pod(
+                self.pod.namespace,
+                self.pod.name,
+                self.port,
+                method=method,
+                path=path,
+                headers=headers or {},
+            )
+        except UnreachableError as error:
+            return Reply(status=None, body=str(error))
+        return Reply(status=status, body=body)

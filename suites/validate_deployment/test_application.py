@@ -4,7 +4,6 @@ from fixtures.evidence import Observe
 from traderx_gate import traderx
 from traderx_gate.application import Service
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.errors import NotFoundError
 from traderx_gate.verdict import Observation
 
 
@@ -12,10 +11,7 @@ def test_right_application_answers(
     environment: DeployedEnvironment, service: Service, observe: Observe
 ) -> None:
     """What answers at a service's address is that service, by status and body."""
-    try:
-        answer = traderx.identify(environment.address(service), service)
-    except NotFoundError as error:
-        answer = traderx.Answer(matches=False, expected="a Service object", seen=str(error))
+    answer = traderx.identify(environment.ask(service), service)
     unmet = observe(
         [
             Observation(

@@ -77,7 +77,13 @@ class Kube:
 
     # Requests
 
-    def _request(
+    def _request(self, method: str, path: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        response = self._send(method, path, **options)
+        if response.status >= 400:
+            raise self._error(method, path, response)
+        return response
+
+    def _send(
         self,
         method: str,
         path: str,
@@ -85,10 +91,11 @@ class Kube:
         query: Mapping[str, str] | None = None,
         body: Manifest | None = None,
         content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": "application/json", "Content-Type": content_type, **(headers or {})}
         self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._api.configuration.host}{path}"
         if query:
@@ -111,8 +118,6 @@ class Kube:
             raise UnreachableError(
                 f"Kubernetes API {host} does not answer {method} {path}: {reason[:300]}"
             ) from error
-        if response.status >= 400:
-            raise self._error(method, path, response)
         return response
 
     def _error(
@@ -238,10 +243,24 @@ class Kube:
         )
         return bool(answer["status"]["allowed"])
 
-    def proxy_url(self, namespace: str, service: str, port: int) -> str:
-        """Return the address at which the API server forwards to a service."""
-        host = self._api.configuration.host
-        return f"{host}/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy"
+    def ask_pod(
+        self,
+        namespace: str,
+        pod: str,
+        port: int,
+        *,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+    ) -> tuple[int, str]:
+        """Send a request to a pod through the API server; returns status and body.
+
+        What the API server itself answers, for instance 503 when the pod cannot be reached, cannot
+        be told from what the pod answers.
+        """
+        root = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}:{port}/proxy"
+        response = self._send(method, root + path, headers=headers)
+        return response.status, response.data.decode(errors="replace")
 
     # Changing
 

@@ -1,5 +1,6 @@
 """TraderX as its clients see it: asks a service by its own contract and judges the answer."""
 
+from traderx_gate.traderx.asking import Ask, Direct, Nowhere, Reply
 from traderx_gate.traderx.clients import Account, Accounts, Database, Reading, ReferenceData, Stock
 from traderx_gate.traderx.identity import Answer, identify
 from traderx_gate.traderx.trading import Order, Position, Positions, Side, Trade, Trading
@@ -8,12 +9,16 @@ __all__ = [
     "Account",
     "Accounts",
     "Answer",
+    "Ask",
     "Database",
+    "Direct",
+    "Nowhere",
     "Order",
     "Position",
     "Positions",
     "Reading",
     "ReferenceData",
+    "Reply",
     "Side",
     "Stock",
     "Trade",

@@ -5,7 +5,15 @@ import pytest
 from tests.contract.traderx import stand_in_process
 from tests.contract.traderx.stand_in_process import ADMIN, StandIn, switched
 from traderx_gate import application
-from traderx_gate.traderx import Account, Accounts, Database, ReferenceData, Stock, identify
+from traderx_gate.traderx import (
+    Account,
+    Accounts,
+    Database,
+    Direct,
+    ReferenceData,
+    Stock,
+    identify,
+)
 
 SERVICES = application.load().slugs
 PORTS = {"database": 18084, "reference-data": 18085, "account-service": 18088}
@@ -38,7 +46,7 @@ def url(stand_in: StandIn, service: str) -> str:
 def test_right_application(stand_ins: dict[str, StandIn], slug: str) -> None:
     """The service itself is recognised."""
     service = application.load().service(slug)
-    assert identify(url(stand_ins[slug], slug), service).matches
+    assert identify(Direct(url(stand_ins[slug], slug)), service).matches
 
 
 @pytest.mark.parametrize("slug", SERVICES)
@@ -47,7 +55,7 @@ def test_wrong_application(stand_ins: dict[str, StandIn], slug: str, switch: str
     """Neither a page with status 200 nor a failure is taken for the service."""
     service = application.load().service(slug)
     with switched(stand_ins[slug], switch):
-        answer = identify(url(stand_ins[slug], slug), service)
+        answer = identify(Direct(url(stand_ins[slug], slug)), service)
     assert (answer.matches, answer.seen[:3]) == (
         False,
         "200" if switch == "wrong-application" else "500",
@@ -58,13 +66,13 @@ def test_wrong_application(stand_ins: dict[str, StandIn], slug: str, switch: str
 def test_swapped_ports(stand_ins: dict[str, StandIn], slug: str, other: str) -> None:
     """Another service at a service's port (D4) is noticed."""
     service = application.load().service(slug)
-    assert not identify(url(stand_ins[other], other), service).matches
+    assert not identify(Direct(url(stand_ins[other], other)), service).matches
 
 
 def test_nothing_listens() -> None:
     """A refused connection is an answer that does not match, and no exception."""
     service = application.load().service("account-service")
-    answer = identify(f"http://{stand_in_process.own_address()}:18088", service)
+    answer = identify(Direct(f"http://{stand_in_process.own_address()}:18088"), service)
     assert (answer.matches, answer.seen.startswith("no answer")) == (False, True)
 
 
