@@ -32,3 +32,8 @@ def state_directory() -> Path:
 def locks() -> Path:
     """Return the folder of the environments' locks; it goes with the embedded systems."""
     return state_directory() / "locks"
+
+
+def logs() -> Path:
+    """Return the folder of the commands' logs: TRADERX_GATE_LOGS, else `logs` in the checkout."""
+    return Path(os.environ.get("TRADERX_GATE_LOGS") or ROOT / "logs").absolute()

@@ -138,6 +138,13 @@ class DeployedEnvironment:
         """Return the live deployment of a service."""
         return self.kube.deployment(self.spec.namespace, service.slug)
 
+    def find_deployment(self, service: Service) -> Deployment | None:
+        """Return the live deployment of a service; None if there is none."""
+        try:
+            return self.deployment(service)
+        except NotFoundError:
+            return None
+
     def pods(self, service: Service) -> tuple[Pod, ...]:
         """Return the pods of a service that are not on their way out."""
         found = self.kube.pods(self.spec.namespace, labels=f"app={service.slug}")

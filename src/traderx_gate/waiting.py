@@ -38,6 +38,10 @@ class Deadline:
         return self.remaining() <= 0
 
 
+FOREVER = Deadline(float("inf"))
+"""For what goes on until somebody interrupts it."""
+
+
 def polling(
     read: Callable[[], Snapshot], *, every_s: float, deadline: Deadline
 ) -> Iterator[Snapshot]:

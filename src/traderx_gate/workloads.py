@@ -3,7 +3,7 @@
 from traderx_gate.application import Service
 from traderx_gate.environment import REVISION, DeployedEnvironment
 from traderx_gate.errors import NotFoundError
-from traderx_gate.kube import Deployment, Manifest, ObjectRef, owners_of
+from traderx_gate.kube import Manifest, ObjectRef, owners_of
 
 EMPTY: Manifest = {"spec": {}}
 
@@ -26,14 +26,6 @@ def template(environment: DeployedEnvironment, service: Service) -> Manifest:
         return EMPTY
     applied: Manifest = environment.kube.apply(manifest, dry_run=True)["spec"]["template"]
     return applied
-
-
-def deployment(environment: DeployedEnvironment, service: Service) -> Deployment | None:
-    """Return the live Deployment of a service; None if there is none."""
-    try:
-        return environment.deployment(service)
-    except NotFoundError:
-        return None
 
 
 def pods(environment: DeployedEnvironment, service: Service) -> tuple[Manifest, ...]:

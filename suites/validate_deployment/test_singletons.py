@@ -11,7 +11,7 @@ def test_are_single(environment: DeployedEnvironment, observe: Observe) -> None:
     unmet = observe(
         singletons.single(
             service.slug,
-            workloads.deployment(environment, service),
+            environment.find_deployment(service),
             workloads.pods(environment, service),
         )
         for service in environment.application.services

@@ -10,7 +10,12 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from traderx_gate.cli import cluster, delivery, validation  # noqa: F401 - they add their commands
+from traderx_gate.cli import (  # noqa: F401 - they add their commands
+    cluster,
+    delivery,
+    inspection,
+    validation,
+)
 from traderx_gate.cli.app import app
 from traderx_gate.errors import (
     ConfigurationError,

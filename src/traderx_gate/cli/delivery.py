@@ -11,6 +11,7 @@ from traderx_gate import embedded, runs, settings
 from traderx_gate.application import EnvironmentSpec, load
 from traderx_gate.application.layout import load_layout
 from traderx_gate.checkout import REPORTS, ROOT
+from traderx_gate.cli import transcript
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Environment, Json, Systems, lock, with_systems
 from traderx_gate.confighub import ConfigHub
@@ -46,17 +47,18 @@ def install(
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
     with before_the_first_effect():
         hub.info()
-    installation = Installation(
-        confighub=hub,
-        application=application,
-        layout=load_layout(),
-        project=project,
-        report=typer.echo,
-    )
-    with contextlib.ExitStack() as locks:
+    with contextlib.ExitStack() as stack:
         wanted = _environments_of(what)
         for spec in wanted:
-            locks.enter_context(lock(spec.name))
+            stack.enter_context(lock(spec.name))
+        say = stack.enter_context(transcript.kept("install", what))
+        installation = Installation(
+            confighub=hub,
+            application=application,
+            layout=load_layout(),
+            project=project,
+            report=say,
+        )
         if systems.project is None and "TRADERX_PROJECT" not in os.environ:
             (ROOT / settings.PROJECT_FILE).write_text(f"{project}\n")
         installation.base()
@@ -83,12 +85,13 @@ def uninstall(
         typed = typer.prompt(f"This removes all of {resolved.project}. Type its name")
         if typed != resolved.project:
             raise RefusedError(f"{typed!r} is not {resolved.project!r}; nothing was removed")
-    removal = Removal(
-        confighub=hub, application=application, project=resolved.project, report=typer.echo
-    )
-    with contextlib.ExitStack() as locks:
+    with contextlib.ExitStack() as stack:
         for spec in application.environments:
-            locks.enter_context(lock(spec.name))
+            stack.enter_context(lock(spec.name))
+        say = stack.enter_context(transcript.kept("uninstall", resolved.project))
+        removal = Removal(
+            confighub=hub, application=application, project=resolved.project, report=say
+        )
         removal.everything(lambda space: embedded.stop_worker(resolved, space))
         kept = ROOT / settings.PROJECT_FILE
         if kept.is_file() and kept.read_text().strip() == resolved.project:
@@ -116,17 +119,23 @@ def deploy(environment: Environment, *, systems: Systems, as_json: Json = False)
     resolved = systems.resolve()
     resolved.connect(environment)
     timeout_s = _deployment_timeout_s()
-    with lock(environment):
-        rollout = deployment.deploy(
-            resolved,
-            environment,
-            report=lambda text: typer.echo(text, err=as_json),
-            timeout_s=timeout_s,
-        )
+    with lock(environment), transcript.kept("deploy", environment, quiet=as_json) as say:
+        rollout = deployment.deploy(resolved, environment, report=say, timeout_s=timeout_s)
         run = runs.create(REPORTS, runs.new_run_name(runs.DEPLOY, environment, rollout.started_at))
         run.write_rollout(rollout)
     if as_json:
         typer.echo(json.dumps(rollout.to_json(), indent=1))
+
+
+@app.command(epilog="Example: traderx-gate apply dev")
+@with_systems
+def apply(environment: Environment, *, systems: Systems) -> None:
+    """Apply all units of an environment at once, in no order; `deploy` keeps the order."""
+    resolved = systems.resolve()
+    resolved.connect(environment)
+    timeout_s = _deployment_timeout_s()
+    with lock(environment), transcript.kept("apply", environment) as say:
+        deployment.apply_all(resolved, environment, report=say, timeout_s=timeout_s)
 
 
 @app.command(name="project", epilog="Example: traderx-gate project")

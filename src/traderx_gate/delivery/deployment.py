@@ -78,6 +78,41 @@ def deploy(
     )
 
 
+def apply_all(
+    settings: Settings, environment: str, *, report: Report, timeout_s: float = DEPLOYMENT_TIMEOUT_S
+) -> None:
+    """Apply every unit of an environment at once, and wait until the worker has ended them all.
+
+    What the others lie in, such as the namespace, is applied first; otherwise no order is kept, and
+    nothing is asked of a service but that its replicas become ready.
+
+    Raises:
+        DeliveryError: Units were not applied; says which, and why.
+        UnreachableError, ConfigurationError: Nothing was changed.
+    """
+    deployed = checked(settings, environment)
+    deadline = Deadline(timeout_s)
+    units = deployed.units()
+    first = deployed.application.shared_units
+    speaking = threading.Lock()
+
+    def apply_one(slug: str) -> None:
+        apply(settings.connect(environment), units[slug], deadline)
+        with speaking:
+            report(f"{slug}: applied")
+
+    needs: dict[str, tuple[str, ...]] = dict.fromkeys(first, ())
+    needs |= {slug: first for slug in units if slug not in first}
+    outcome = schedule.in_order(needs, apply_one)
+    for error in outcome.failed.values():
+        if not isinstance(error, GateError):  # a defect of ours: its traceback is what helps
+            raise error
+    if outcome.failed:
+        said = "\n".join(f"{slug} failed: {error}" for slug, error in outcome.failed.items())
+        left = ", ".join(outcome.not_done)
+        raise DeliveryError(f"{said}\nNot done: {left}" if left else said)
+
+
 def checked(settings: Settings, environment: str) -> DeployedEnvironment:
     """Return an environment after everything that a deployment needs was found to be there.
 

@@ -1,0 +1,139 @@
+"""Commands that look and change nothing: health, sync, tree."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from traderx_gate.application import Service, load
+from traderx_gate.cli.app import app
+from traderx_gate.cli.options import Environment, Json, Systems, with_systems
+from traderx_gate.confighub import ConfigHub
+from traderx_gate.environment import DeployedEnvironment
+from traderx_gate.errors import ConfigurationError, before_the_first_effect
+from traderx_gate.operations import health as health_of
+from traderx_gate.operations import overview
+from traderx_gate.operations.health import HealthLine
+from traderx_gate.waiting import FOREVER, polling
+
+WATCH_EVERY_S = 2.0
+console = Console(soft_wrap=True, highlight=False)
+
+
+def _services(incomplete: str) -> list[str]:
+    return [slug for slug in load().slugs if slug.startswith(incomplete)]
+
+
+def _known(service: str | None) -> str | None:
+    return None if service is None else load().service(service).slug
+
+
+@app.command(epilog="Example: traderx-gate health dev trade-service --watch")
+@with_systems
+def health(
+    environment: Environment,
+    service: Annotated[
+        str | None,
+        typer.Argument(
+            help="one service (default: all)", autocompletion=_services, callback=_known
+        ),
+    ] = None,
+    *,
+    systems: Systems,
+    watch: Annotated[bool, typer.Option("--watch", help="go on until Ctrl-C")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at each service in seven lines; exit code 1 if anything is not healthy."""
+    if watch and as_json:
+        raise ConfigurationError("--watch shows a table; leave out --json")
+    deployed = systems.resolve().connect(environment)
+    application = deployed.application
+    wanted = application.services if service is None else (application.service(service),)
+    with before_the_first_effect():
+        deployed.units()
+        deployed.kube.version()
+    if watch:
+        _watch(deployed, wanted)
+    lines = [line for one in wanted for line in health_of.lines(deployed, one)]
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], indent=1))
+    else:
+        console.print(_health_table(lines))
+        sick = sorted({line.service for line in lines if not line.healthy})
+        console.print(f"not healthy: {', '.join(sick)}" if sick else "all healthy", markup=False)
+    raise typer.Exit(int(any(not line.healthy for line in lines)))
+
+
+def _watch(deployed: DeployedEnvironment, wanted: Sequence[Service]) -> None:
+    with Live(console=console, auto_refresh=False) as live, contextlib.suppress(KeyboardInterrupt):
+        for lines in polling(
+            lambda: [line for one in wanted for line in health_of.lines(deployed, one)],
+            every_s=WATCH_EVERY_S,
+            deadline=FOREVER,
+        ):
+            live.update(_health_table(lines), refresh=True)
+
+
+def _health_table(lines: Sequence[HealthLine]) -> Table:
+    table = Table("service", "line", "", "seen", box=None, pad_edge=False)
+    last = ""
+    for line in lines:
+        mark = "ok" if line.healthy else "NOT OK"
+        name = line.service if line.service != last else ""
+        table.add_row(Text(name), Text(line.name), Text(mark), Text(line.seen))
+        last = line.service
+    return table
+
+
+@app.command(epilog="Example: traderx-gate sync dev")
+@with_systems
+def sync(environment: Environment, *, systems: Systems, as_json: Json = False) -> None:
+    """Show whether every unit is Applied or Healthy; exit code 1 if one is not."""
+    deployed = systems.resolve().connect(environment)
+    with before_the_first_effect():
+        rows = list(overview.sync(deployed))
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        table = Table(
+            "service", "unit", "head", "applied", "live", "state", box=None, pad_edge=False
+        )
+        for row in rows:
+            numbers = (str(row.head), str(row.applied), str(row.live))
+            table.add_row(row.service or "-", row.unit, *numbers, row.state)
+        console.print(table)
+    raise typer.Exit(int(not rows or any(not row.is_in_sync for row in rows)))
+
+
+@app.command(epilog="Example: traderx-gate tree")
+@with_systems
+def tree(*, systems: Systems) -> None:
+    """Show the project's spaces as they are cloned from each other, with their units."""
+    resolved = systems.resolve()
+    hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
+    with before_the_first_effect():
+        root = overview.tree(hub, load(), resolved.project)
+    if root is None:
+        raise ConfigurationError(
+            f"{resolved.project} is not installed; install it with `traderx-gate install envs`"
+        )
+    console.print(_branch(root))
+
+
+def _branch(branch: overview.Branch) -> Tree:
+    shown = Tree(Text(f"{branch.space} ({len(branch.units)} units)"))
+    for unit in branch.units:
+        upstream = f", upstream {unit.upstream_revision}" if unit.upstream_unit_id else ""
+        live = f", live {unit.live_revision}" if unit.live_revision else ""
+        shown.add(Text(f"{unit.slug}: head {unit.head_revision}{live}{upstream}"))
+    for below in branch.below:
+        shown.add(_branch(below))
+    return shown
