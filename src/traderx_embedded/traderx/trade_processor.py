@@ -98,13 +98,17 @@ class TradeFeedHandler:
         self._was_connected = True
 
     async def _on_message(self, envelope: Any) -> None:
-        if envelope.get("type") != "TradeOrder" or self._switches.is_on(IGNORE_ORDERS):
+        if envelope.get("type") != "TradeOrder":
             return
         payload = envelope.get("payload")
         try:
-            await self._service.process(_order(payload))
+            order = _order(payload)
+            if not self._switches.is_on(IGNORE_ORDERS):
+                await self._service.process(order)
         except (jackson.BindingError, NoQuantityError, TextError) as error:
             log.error("error handling incoming trade order %s: %s", payload, error)  # noqa: TRY400
+        else:
+            log.info("trade order handled: %s", payload)
 
 
 class TradeServiceController:

@@ -1,5 +1,6 @@
 """Stand-in of trade-service: checks an order, hands it to the feed, and keeps nothing."""
 
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,11 @@ PUBLISH_TWICE = Switch(name="publish-twice", meaning="orders are handed to the f
 PUBLISH_WRONG_QUANTITY = Switch(
     name="publish-wrong-quantity", meaning="the feed gets one more than was ordered"
 )
+REPAIR_ORDER_IDS = Switch(
+    name="repair-order-ids",
+    meaning="every order gets an id of its own, by which trade-processor can know it again",
+    effect=Effect.REPAIR,
+)
 REPAIR_VALIDATION = Switch(
     name="repair-validation",
     meaning="an order without side or without a positive quantity is refused with 400",
@@ -43,6 +49,7 @@ SWITCHES = (
     PUBLISH_NOTHING,
     PUBLISH_TWICE,
     PUBLISH_WRONG_QUANTITY,
+    REPAIR_ORDER_IDS,
     REPAIR_VALIDATION,
 )
 
@@ -72,6 +79,8 @@ class TradeOrderController:
             return
         if on(PUBLISH_WRONG_QUANTITY):
             order = replace(order, quantity=(order.quantity or 0) + 1)
+        if on(REPAIR_ORDER_IDS):
+            order = replace(order, id=str(uuid.uuid4()))
         message = {"topic": TOPIC, "type": "TradeOrder", "payload": order.as_message()}
         for _ in range(2 if on(PUBLISH_TWICE) else 1):
             self._publisher.emit("publish", message)

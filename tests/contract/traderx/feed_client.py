@@ -23,6 +23,7 @@ class FeedClient:
         self.topics = topics
         self.messages: list[dict[str, Any]] = []
         self.connections = 0
+        self.disconnections = 0
         self._marks: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self._http = requests.Session()
@@ -33,6 +34,7 @@ class FeedClient:
             reconnection_delay_max=RECONNECT_S,
         )
         self._client.on("connect", self._on_connect)
+        self._client.on("disconnect", self._on_disconnect)
         self._client.on("publish", self._on_publish)
         self._client.connect(f"http://{address}:{PORT}", transports=list(transports))
 
@@ -72,6 +74,14 @@ class FeedClient:
         with self._changed:
             assert self._changed.wait_for(is_met, DEADLINE_S), self.messages
 
+    def await_back(self) -> None:
+        """Return once it has connected a second time and hears its topics again."""
+        self.await_(lambda: self.connections == 2 and all(map(self.hears, self.topics)))
+
+    def await_disconnected(self) -> None:
+        """Return once the connection is known to be lost."""
+        self.await_(lambda: self.disconnections > 0)
+
     def flush(self, publisher: "FeedClient") -> None:
         """Return once all that the publisher has sent so far has come, or never will."""
         topic = f"{MARK}{self.sid}"
@@ -97,6 +107,11 @@ class FeedClient:
             self._sockets.append(self._client.eio.ws)
         for topic in self.topics:
             self._client.emit("subscribe", topic)
+
+    def _on_disconnect(self) -> None:
+        with self._changed:
+            self.disconnections += 1
+            self._changed.notify_all()
 
     def _on_publish(self, message: dict[str, Any]) -> None:
         with self._changed:

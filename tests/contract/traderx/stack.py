@@ -12,7 +12,7 @@ from tests.contract.traderx.stand_in_process import ADMIN, StandIn, ask
 ACCOUNT_PORT, POSITION_PORT, PROCESSOR_PORT, TRADE_PORT = 18088, 18090, 18091, 18092
 POOL_TIMEOUT_MS = 300
 RECONNECT_MS = 50
-FIRST_ACCOUNT = 65000
+NO_HEADERS: Mapping[str, str] = {}
 BEHIND_TRADE_SERVICE = ("database", "reference-data", "account-service", "trade-feed")
 ORDERS_TAKEN = (*BEHIND_TRADE_SERVICE, "trade-service")
 ALL = (
@@ -79,7 +79,26 @@ class Stack:
         finally:
             process.send_signal(signal.SIGCONT)
 
-    def order(self, fields: Mapping[str, object], *, port: int = TRADE_PORT) -> tuple[int, Any]:
+    @contextmanager
+    def second(self, name: str, **variables: str) -> Iterator[StandIn]:
+        """Run another one of a kind."""
+        merged = {**self._variables, **variables}
+        with stand_in_process.running(name, self.address, **merged) as stand_in:
+            yield stand_in
+
+    def trades(self, account: int) -> list[dict[str, Any]]:
+        """Return an account's trades as position-service shows them."""
+        status, text = ask(self.address, POSITION_PORT, "GET", f"/trades/{account}")
+        assert status == 200, text
+        return list(json.loads(text))
+
+    def order(
+        self,
+        fields: Mapping[str, object],
+        *,
+        port: int = TRADE_PORT,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> tuple[int, Any]:
         """Send an order, of Buy IBM unless it says otherwise; return status and body."""
         path = "/trade/" if port == TRADE_PORT else "/tradeservice/order"
         body = json.dumps({"security": "IBM", "side": "Buy", **fields})
@@ -89,9 +108,9 @@ class Stack:
             "POST",
             path,
             body,
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **headers},
         )
-        return status, json.loads(text)
+        return status, json.loads(text or "null")
 
     def new_account(self) -> int:
         """Create an account and return its id."""

@@ -373,7 +373,11 @@ def test_repair_lost_orders(feed: StandIn, publisher: FeedClient) -> None:
         with connected(feed.address, topic) as first, connected(feed.address, topic) as second:
             first.flush(publisher)
             second.flush(publisher)
-            assert (first.payloads(), second.payloads()) == ([1], [])
+            publisher.publish(topic, 3, type="TradeOrder")
+            publisher.flush(publisher)
+            with connected(feed.address, topic) as third:
+                third.flush(publisher)
+                assert (first.payloads(), second.payloads(), third.payloads()) == ([1, 3], [3], [])
 
 
 def test_switch_says_what_it_is(feed: StandIn) -> None:
