@@ -110,5 +110,7 @@ def throwaway() -> Iterator[Throwaway]:
     try:
         yield place
     finally:
-        place.embedded("down", str(place.state))
+        states = [path.parent for path in place.root.rglob("state.json")]  # of make gate's, too
+        for state in {place.state, *states}:
+            place.embedded("down", str(state))
         shutil.rmtree(place.root)

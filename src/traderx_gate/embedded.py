@@ -18,7 +18,7 @@ from traderx_gate.settings import Settings, embedded_status
 
 COMMAND_TIMEOUT_S = 7200
 """A cold build of the control plane takes minutes; the program has shorter deadlines of its own."""
-INTERRUPT_TIMEOUT_S = 5
+INTERRUPT_TIMEOUT_S = 3
 DOCTOR_TIMEOUT_S = 120
 
 

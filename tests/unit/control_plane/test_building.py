@@ -17,6 +17,7 @@ from traderx_embedded.kubernetes.versions import NAMES, Versions
 from traderx_gate.waiting import Deadline, polling, until
 
 DEADLINE_S = 60.0
+MAIN = "from traderx_gate.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,12 @@ class Machine:
 
     def start(self, *words: str, **variables: str) -> "subprocess.Popen[str]":
         """Start a command of the embedded systems."""
+        return self.start_program("-m", "traderx_embedded", *words, **variables)
+
+    def start_program(self, *words: str, **variables: str) -> "subprocess.Popen[str]":
+        """Start a Python program."""
         return subprocess.Popen(
-            [sys.executable, "-m", "traderx_embedded", *words],
+            [sys.executable, *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -59,12 +64,16 @@ class Machine:
         """Start a build that is in the middle of it when this returns."""
         self.go_will("hang")
         child = self.start("build")
+        self.await_hanging_build()
+        return child
+
+    def await_hanging_build(self) -> None:
+        """Wait until a build is in the middle of it."""
         until(
             polling((self.root / "hangs").exists, every_s=0.02, deadline=Deadline(DEADLINE_S)),
             bool,
             what="the build to hang",
         )
-        return child
 
     def left(self) -> set[str]:
         """What lies in the folder of control planes."""
@@ -118,6 +127,19 @@ def test_interrupted_build_leaves_nothing(machine: Machine) -> None:
     assert (machine.left(), procfs.marked(machine.folder)) == ({"build.lock"}, ())
     machine.go_will("build")
     whole(machine)
+
+
+def test_interrupted_gate_ends_what_it_started(machine: Machine) -> None:
+    """An interrupt of `traderx-gate up` alone ends its build, too, quietly and without a trace."""
+    machine.go_will("hang")
+    state = machine.root / "state"
+    with machine.start_program("-c", MAIN, "up", TRADERX_GATE_STATE=str(state)) as child:
+        machine.await_hanging_build()
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=DEADLINE_S)
+    assert (child.returncode, "Traceback" in err) == (130, False)
+    assert (machine.left(), procfs.marked(machine.folder)) == ({"build.lock"}, ())
+    assert not state.exists()
 
 
 def test_killed_build_is_repaired_by_the_next(machine: Machine) -> None:
