@@ -81,7 +81,7 @@ def resolve(
     """
     status: dict[str, Any] = {}
     if cluster == "embedded" and not (kubeconfig and confighub and confighub_token_file):
-        status = embedded_status()
+        status = running_status()
     embedded = status.get("confighub") or {}
     token_file = confighub_token_file or os.environ.get("CONFIGHUB_TOKEN_FILE")
     found = {
@@ -122,11 +122,26 @@ def resolve_project(given: str | None) -> str:
     return project
 
 
-def embedded_status() -> dict[str, Any]:
-    """Return what the embedded systems say of themselves.
+def running_status() -> dict[str, Any]:
+    """Return what the embedded systems say of themselves when every process of theirs runs.
 
     Raises:
-        ConfigurationError: They are not up.
+        ConfigurationError: They are not up, or not all of them.
+        UnreachableError: They do not say anything sensible.
+    """
+    status = embedded_status()
+    if not status.get("running"):
+        raise ConfigurationError(
+            "the embedded cluster is not running; start it with `traderx-gate up`"
+        )
+    return status
+
+
+def embedded_status() -> dict[str, Any]:
+    """Return what the embedded systems say of themselves, some processes of theirs at rest or not.
+
+    Raises:
+        ConfigurationError: They were never brought up.
         UnreachableError: They do not say anything sensible.
     """
     argv = [sys.executable, "-m", "traderx_embedded", "status", str(state_directory()), "--json"]
@@ -146,8 +161,4 @@ def embedded_status() -> dict[str, Any]:
                 "start it with `traderx-gate up`"
             ) from error
         raise UnreachableError(f"embedded status: {said[-1] if said else 'no answer'}") from error
-    if not status.get("running"):
-        raise ConfigurationError(
-            "the embedded cluster is not running; start it with `traderx-gate up`"
-        )
     return dict(status)
