@@ -11,6 +11,8 @@ def test_warn_of_nothing(environment: DeployedEnvironment, observe: Observe) -> 
     """Nothing was warned of in the namespace since the last pod became ready."""
     now = dt.datetime.now(dt.UTC)
     found = environment.kube.list("v1", "Event", namespace=environment.spec.namespace)
-    ready = [pod.ready_at for pod in environment.kube.pods(environment.spec.namespace)]
-    since = max((at for at in ready if at is not None), default=now - events.WINDOW)
-    assert observe(events.warnings(found, since=since, now=now)) == ()
+    pods = environment.kube.pods(environment.spec.namespace)
+    ready = [pod.ready_at for pod in pods if pod.ready_at is not None]
+    since = max(ready, default=now - events.WINDOW)
+    names = {pod.name for pod in pods}
+    assert observe(events.warnings(found, pods=names, since=since, now=now)) == ()

@@ -2,7 +2,7 @@
 
 from fixtures.evidence import Observe
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.kube import ObjectRef
+from traderx_gate.kube import ObjectRef, owners_of
 from traderx_gate.verdict import Observation
 
 
@@ -19,6 +19,7 @@ def test_nothing_is_unmanaged(environment: DeployedEnvironment, observe: Observe
         accounted += found
         left = [body for body in left if body not in found]
         managed |= {(body["kind"], body["metadata"]["name"]) for body in found}
+    left.sort(key=lambda body: len(owners_of(body)))  # what others were made from comes first
     unmet = observe(
         Observation(
             subject=f"{ObjectRef.of(body)}",

@@ -22,6 +22,7 @@ class HealthContract:
         port: The Service's port.
         body_contains: Text that the body has to contain; empty to compare `body_json`.
         body_json: What the body has to be as JSON; None to look for `body_contains`.
+        lists: Further paths, each of which answers 200 with a list that is never empty.
     """
 
     port: int
@@ -31,6 +32,7 @@ class HealthContract:
     headers: Mapping[str, str]
     body_contains: str
     body_json: object | None
+    lists: tuple[str, ...]
 
     @classmethod
     def from_table(cls, table: object, *, where: str) -> Self:
@@ -44,6 +46,7 @@ class HealthContract:
             headers=take.optional("headers", dict, {}),
             body_contains=take.optional("body_contains", str, ""),
             body_json=take.optional("body_json", dict, None),
+            lists=tuple(take.optional("lists", list, [])),
         )
         take.nothing_else()
         if bool(contract.body_contains) == (contract.body_json is not None):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from traderx_gate.kube import Manifest, parse_time
 from traderx_gate.verdict import Observation
@@ -11,12 +12,19 @@ WINDOW = dt.timedelta(minutes=10)
 
 
 def warnings(
-    events: Iterable[Manifest], *, since: dt.datetime, now: dt.datetime
+    events: Iterable[Manifest],
+    *,
+    pods: AbstractSet[str],
+    since: dt.datetime,
+    now: dt.datetime,
 ) -> Iterator[Observation]:
     """Yield one observation for every warning since then, and one for the look itself.
 
+    A pod that is gone, as after a repair, is warned of no longer.
+
     Args:
         events: The events of the namespace.
+        pods: The names of its pods.
         since: When the last pod became ready; what was warned of before belongs to the rollout.
         now: The end of the window.
     """
@@ -28,6 +36,8 @@ def warnings(
         if event.get("type") != "Warning" or at is None or at <= start:
             continue
         about = event.get("involvedObject") or event.get("regarding") or {}
+        if about.get("kind") == "Pod" and about.get("name") not in pods:
+            continue
         yield Observation(
             subject=f"{about.get('kind')} {about.get('name')}",
             expected="no warning",

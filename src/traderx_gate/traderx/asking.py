@@ -6,7 +6,8 @@ from typing import Protocol
 
 import requests
 
-TIMEOUT_S = (2.0, 5.0)
+TIMEOUT_S = (2.0, 1.5)
+"""To connect and to answer: who waits longer takes a service for dead, as probes and people do."""
 EXCERPT = 120
 
 

@@ -23,13 +23,33 @@ class Answer:
 
 
 def identify(ask: Ask, service: Service) -> Answer:
-    """Perform the contract request of a service and judge what answers. Never raises."""
+    """Perform the contract requests of a service and judge what answers. Never raises."""
     contract = service.health
+    answer = _first_answer(ask, contract)
+    if not answer.matches:
+        return answer
+    for path in contract.lists:
+        reply = ask("GET", path, headers=contract.headers)
+        if reply.status != 200 or not _is_filled_list(reply.body):
+            expected = f"200 and a list that is not empty from GET {path}"
+            return Answer(matches=False, expected=expected, seen=reply.seen)
+    return answer
+
+
+def _first_answer(ask: Ask, contract: HealthContract) -> Answer:
     body = contract.body_contains or json.dumps(contract.body_json)
     expected = f"{contract.status} {body}"
     reply = ask(contract.method, contract.path, headers=contract.headers)
     matches = reply.status == contract.status and _is_body(contract, reply.body)
     return Answer(matches=matches, expected=expected, seen=expected if matches else reply.seen)
+
+
+def _is_filled_list(body: str) -> bool:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(found, list) and bool(found)
 
 
 def _is_body(contract: HealthContract, body: str) -> bool:

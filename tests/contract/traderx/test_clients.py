@@ -62,6 +62,18 @@ def test_wrong_application(stand_ins: dict[str, StandIn], slug: str, switch: str
     )
 
 
+@pytest.mark.parametrize("slug", ["reference-data", "account-service"])
+@pytest.mark.parametrize(("switch", "seen"), [("empty-data", "200 []"), ("slow", "no answer: ")])
+def test_right_application_without_use(
+    stand_ins: dict[str, StandIn], slug: str, switch: str, seen: str
+) -> None:
+    """A service that has lost its data, or answers too late, is not taken for in order."""
+    service = application.load().service(slug)
+    with switched(stand_ins[slug], switch):
+        answer = identify(Direct(url(stand_ins[slug], slug)), service)
+    assert (answer.matches, answer.seen[: len(seen)]) == (False, seen)
+
+
 @pytest.mark.parametrize(("slug", "other"), [(a, b) for a in SERVICES for b in SERVICES if a != b])
 def test_swapped_ports(stand_ins: dict[str, StandIn], slug: str, other: str) -> None:
     """Another service at a service's port (D4) is noticed."""
