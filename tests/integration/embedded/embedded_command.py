@@ -34,13 +34,22 @@ class Traces:
         )
 
     def listeners(self) -> list[str]:
-        """Who listens there now."""
+        """Who listens there now, apart from a cluster that has got the networks since."""
         return [
             f"{c.laddr.ip}:{c.laddr.port} by {c.pid}"
             for c in psutil.net_connections(kind="tcp")
             if c.laddr and c.status == psutil.CONN_LISTEN
             if c.laddr.ip.startswith(self.networks) or c.laddr.port in self.ports
+            if not _is_of_a_cluster(c.pid)
         ]
+
+
+def _is_of_a_cluster(pid: int | None) -> bool:
+    """Whether a process carries a cluster's marker; of ours there is none, as is asserted first."""
+    try:
+        return pid is not None and procfs.MARKER in psutil.Process(pid).environ()
+    except psutil.NoSuchProcess:
+        return True  # it has ended since
 
 
 def embedded(*words: str) -> subprocess.CompletedProcess[str]:
