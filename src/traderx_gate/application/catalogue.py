@@ -116,11 +116,17 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """All of TraderX that this version deploys."""
+    """All of TraderX that this version deploys.
+
+    Attributes:
+        shared_units: Units that belong to no single service, applied before every service.
+        final_units: Units that belong to no single service, applied after every service.
+    """
 
     services: tuple[Service, ...]
     environments: tuple[EnvironmentSpec, ...]
     shared_units: tuple[str, ...]
+    final_units: tuple[str, ...]
 
     @classmethod
     def from_toml(cls, text: str, *, source: str) -> Self:
@@ -140,6 +146,7 @@ class Application:
                 for number, table in enumerate(take.tables("environment"), start=1)
             ),
             shared_units=take.texts("shared_units"),
+            final_units=tuple(take.optional("final_units", list, [])),
         )
         take.nothing_else()
         for service in application.services:
@@ -225,4 +232,8 @@ def unit_data(slug: str) -> bytes:
 def unit_slugs(application: Application) -> Sequence[str]:
     """Return the slugs of all units, in the order in which they are applied."""
     services = [service for wave in application.waves() for service in wave]
-    return [*application.shared_units, *(slug for service in services for slug in service.units)]
+    return [
+        *application.shared_units,
+        *(slug for service in services for slug in service.units),
+        *application.final_units,
+    ]

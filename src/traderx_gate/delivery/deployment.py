@@ -3,7 +3,7 @@
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from traderx_gate.application import Service
 from traderx_gate.application.catalogue import unit_slugs
@@ -60,15 +60,20 @@ def deploy(
         return reached
 
     units = deployed.units()
-    try:
-        for slug in application.shared_units:
-            apply(deployed, units[slug], deadline)
+
+    def apply_in_turn(slugs: Sequence[str], *, then: Sequence[str]) -> None:
+        for number, slug in enumerate(slugs, start=1):
+            try:
+                apply(deployed, units[slug], deadline)
+            except GateError as error:
+                raise DeliveryError(f"{error}. {_left([*slugs[number:], *then])}") from error
             say(f"{slug}: applied")
-    except GateError as error:
-        raise DeliveryError(f"{error}. Not done: {', '.join(application.slugs)}") from error
+
+    apply_in_turn(application.shared_units, then=[*application.slugs, *application.final_units])
     outcome = schedule.in_order(_needs(application.services), deploy_service)
     if outcome.failed:
         raise DeliveryError(_failure(deployed, outcome))
+    apply_in_turn(application.final_units, then=())
     return Rollout(
         environment=deployed.spec.name,
         space=deployed.space.slug,
@@ -142,5 +147,9 @@ def _failure(deployed: DeployedEnvironment, outcome: schedule.Outcome[ServiceRol
         if not isinstance(error, GateError):  # a defect of ours: its traceback is what helps
             raise error
         lines.append(explain(deployed, slug, error))
-    left = ", ".join(outcome.not_done)
-    return "\n".join([*lines, f"Not done: {left}" if left else "Nothing else was left to do"])
+    left = [*outcome.not_done, *deployed.application.final_units]
+    return "\n".join([*lines, _left(left)])
+
+
+def _left(names: Sequence[str]) -> str:
+    return f"Not done: {', '.join(names)}" if names else "Nothing else was left to do"

@@ -134,7 +134,8 @@ class Installation:
             if slug in service.units:
                 labels = {"service": service.slug, "layer": service.layer}
                 return {**labels, "order": str(service.order), "project": self.project}
-        return {"type": "infra", "order": "0", "project": self.project}
+        order = "9" if slug in self.application.final_units else "0"
+        return {"type": "infra", "order": order, "project": self.project}
 
     def _with_namespace(self, unit: Unit, old: str, new: str) -> Unit:
         """Move a fresh clone into the environment's namespace (D13), by text: bytes stay stable."""

@@ -2,8 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.traderx import stand_in_process
-from tests.contract.traderx.stand_in_process import ADMIN, StandIn, switched
+from tests.contract.traderx import stack, stand_in_process
+from tests.contract.traderx.stack import Stack
+from tests.contract.traderx.stand_in_process import StandIn, switched
 from traderx_gate import application
 from traderx_gate.traderx import (
     Account,
@@ -16,34 +17,22 @@ from traderx_gate.traderx import (
 )
 
 SERVICES = application.load().slugs
-PORTS = {"database": 18084, "reference-data": 18085, "account-service": 18088}
 
 
 @pytest.fixture(scope="module")
-def stand_ins() -> Iterator[dict[str, StandIn]]:
-    """All three services at one address."""
-    address = stand_in_process.own_address()
-    with (
-        stand_in_process.running("database", address, **ADMIN) as database,
-        stand_in_process.running("reference-data", address, **ADMIN) as reference_data,
-        stand_in_process.running(
-            "account-service", address, DATABASE_TCP_HOST=address, **ADMIN
-        ) as accounts,
-    ):
-        yield {
-            "database": database,
-            "reference-data": reference_data,
-            "account-service": accounts,
-        }
+def stand_ins() -> Iterator[Stack]:
+    """All nine services at one address."""
+    with stack.running("people-service", *stack.ALL, "web-gui") as running:
+        yield running
 
 
 def url(stand_in: StandIn, service: str) -> str:
     """The address of a service, as the clients take it."""
-    return f"http://{stand_in.address}:{PORTS[service]}"
+    return f"http://{stand_in.address}:{application.load().service(service).health.port}"
 
 
 @pytest.mark.parametrize("slug", SERVICES)
-def test_right_application(stand_ins: dict[str, StandIn], slug: str) -> None:
+def test_right_application(stand_ins: Stack, slug: str) -> None:
     """The service itself is recognised."""
     service = application.load().service(slug)
     assert identify(Direct(url(stand_ins[slug], slug)), service).matches
@@ -51,7 +40,7 @@ def test_right_application(stand_ins: dict[str, StandIn], slug: str) -> None:
 
 @pytest.mark.parametrize("slug", SERVICES)
 @pytest.mark.parametrize("switch", ["wrong-application", "unavailable"])
-def test_wrong_application(stand_ins: dict[str, StandIn], slug: str, switch: str) -> None:
+def test_wrong_application(stand_ins: Stack, slug: str, switch: str) -> None:
     """Neither a page with status 200 nor a failure is taken for the service."""
     service = application.load().service(slug)
     with switched(stand_ins[slug], switch):
@@ -62,11 +51,9 @@ def test_wrong_application(stand_ins: dict[str, StandIn], slug: str, switch: str
     )
 
 
-@pytest.mark.parametrize("slug", ["reference-data", "account-service"])
+@pytest.mark.parametrize("slug", ["reference-data", "account-service", "position-service"])
 @pytest.mark.parametrize(("switch", "seen"), [("empty-data", "200 []"), ("slow", "no answer: ")])
-def test_right_application_without_use(
-    stand_ins: dict[str, StandIn], slug: str, switch: str, seen: str
-) -> None:
+def test_right_application_without_use(stand_ins: Stack, slug: str, switch: str, seen: str) -> None:
     """A service that has lost its data, or answers too late, is not taken for in order."""
     service = application.load().service(slug)
     with switched(stand_ins[slug], switch):
@@ -75,7 +62,7 @@ def test_right_application_without_use(
 
 
 @pytest.mark.parametrize(("slug", "other"), [(a, b) for a in SERVICES for b in SERVICES if a != b])
-def test_swapped_ports(stand_ins: dict[str, StandIn], slug: str, other: str) -> None:
+def test_swapped_ports(stand_ins: Stack, slug: str, other: str) -> None:
     """Another service at a service's port (D4) is noticed."""
     service = application.load().service(slug)
     assert not identify(Direct(url(stand_ins[other], other)), service).matches
@@ -88,7 +75,7 @@ def test_nothing_listens() -> None:
     assert (answer.matches, answer.seen.startswith("no answer")) == (False, True)
 
 
-def test_reference_data(stand_ins: dict[str, StandIn]) -> None:
+def test_reference_data(stand_ins: Stack) -> None:
     """reference-data has a health, 505 stocks, and says 404 to what is none."""
     client = ReferenceData(url(stand_ins["reference-data"], "reference-data"))
     stocks = client.stocks().value or ()
@@ -98,7 +85,7 @@ def test_reference_data(stand_ins: dict[str, StandIn]) -> None:
     assert (client.stock("ibm").value, client.stock("ibm").seen[:3]) == (None, "404")
 
 
-def test_accounts(stand_ins: dict[str, StandIn]) -> None:
+def test_accounts(stand_ins: Stack) -> None:
     """account-service has the seven seeded accounts, and says 404 to what is none."""
     client = Accounts(url(stand_ins["account-service"], "account-service"))
     assert len(client.list().value or ()) == 7
@@ -106,7 +93,7 @@ def test_accounts(stand_ins: dict[str, StandIn]) -> None:
     assert (client.get(1).value, client.get(1).seen) == (None, "404 Account with id 1not found")
 
 
-def test_database(stand_ins: dict[str, StandIn]) -> None:
+def test_database(stand_ins: Stack) -> None:
     """The database's console is told from another page, and from a failure."""
     client = Database(url(stand_ins["database"], "database"))
     seen = [client.console().value]
@@ -116,7 +103,7 @@ def test_database(stand_ins: dict[str, StandIn]) -> None:
     assert seen == [True, False, None]
 
 
-def test_page_instead_of_json(stand_ins: dict[str, StandIn]) -> None:
+def test_page_instead_of_json(stand_ins: Stack) -> None:
     """A page where JSON belongs is seen, not raised."""
     with switched(stand_ins["account-service"], "wrong-application"):
         reading = Accounts(url(stand_ins["account-service"], "account-service")).list()

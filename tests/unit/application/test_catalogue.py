@@ -41,9 +41,29 @@ def read(text: str) -> Application:
 
 
 def test_waves_of_ours() -> None:
-    """The database and reference-data come first, side by side; account-service follows."""
+    """What needs nothing comes first, side by side; trade-service, which needs most, last."""
     waves = [[service.slug for service in wave] for wave in application.load().waves()]
-    assert waves == [["database", "reference-data"], ["account-service"]]
+    assert waves == [
+        ["database", "reference-data", "trade-feed", "people-service", "web-gui"],
+        ["account-service", "position-service", "trade-processor"],
+        ["trade-service"],
+    ]
+
+
+def test_environments_of_ours() -> None:
+    """Each environment is cloned from the one before it, and has a namespace of its own (D13)."""
+    found = [(e.name, e.upstream, e.namespace) for e in application.load().environments]
+    assert found == [
+        ("base", "", "traderx-base"),
+        ("dev", "base", "traderx-dev"),
+        ("staging", "dev", "traderx-staging"),
+        ("prod", "staging", "traderx-prod"),
+    ]
+
+
+def test_final_units_are_optional() -> None:
+    """A catalogue without units to be applied last is read as one that has none."""
+    assert read(catalogue(a=[])).final_units == ()
 
 
 def test_waves() -> None:
