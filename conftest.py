@@ -6,6 +6,7 @@ pytest_plugins = (
     "fixtures.evidence",
     "fixtures.environment",
     "fixtures.traderx",
+    "fixtures.trading",
 )
 
 

@@ -95,11 +95,16 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:
-    """A named deployment; `upstream` is empty for the one that others are cloned from."""
+    """A named deployment; `upstream` is empty for the one that others are cloned from.
+
+    Attributes:
+        policy: What it has to prove to count as validated.
+    """
 
     name: str
     upstream: str
     namespace: str
+    policy: str
 
     @classmethod
     def from_table(cls, table: object, *, where: str) -> Self:
@@ -109,6 +114,7 @@ class EnvironmentSpec:
             name=take.text("name"),
             upstream=take.optional("upstream", str, ""),
             namespace=take.text("namespace"),
+            policy=take.optional("policy", str, "validate"),
         )
         take.nothing_else()
         return spec

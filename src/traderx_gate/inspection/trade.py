@@ -1,8 +1,9 @@
 """The trade flow: what one round trip proves of settlement, position and feed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from traderx_gate.traderx import Order, Position, Reading, Side, Trade
+from traderx_gate.traderx import Position, Reading, Side, Trade
 from traderx_gate.traderx.round_trip import RoundTrip
 from traderx_gate.verdict import Observation
 
@@ -91,28 +92,64 @@ def told_once(trip: RoundTrip) -> Iterator[Observation]:
     )
 
 
-def refused(body: object, *, because: str, status: int, answer: Reading[int]) -> Observation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadOrder:
+    """An order that has to be refused.
+
+    Attributes:
+        because: What is wrong with it.
+        status: The documented answer.
+        values: What is not as in a good order; the account is the reserved one unless given here.
+    """
+
+    because: str
+    status: int
+    values: Mapping[str, object]
+
+    def body(self, account_id: int) -> Mapping[str, object]:
+        """Return the body to send."""
+        good = {"accountId": account_id, "security": "IBM", "side": "Buy", "quantity": 1}
+        return {**good, **self.values}
+
+
+UNKNOWN = (
+    BadOrder(because="unknown security", status=404, values={"security": "NOSUCH"}),
+    BadOrder(because="unknown account", status=404, values={"accountId": 1}),
+    BadOrder(because="unknown side", status=400, values={"side": "Hold"}),
+)
+"""I9, and the documented refusals of `reference/traderx.md` 2."""
+INVALID_QUANTITY = (
+    BadOrder(because="quantity 0", status=400, values={"quantity": 0}),
+    BadOrder(because="quantity below 0", status=400, values={"quantity": -1}),
+)
+"""I6. Stock TraderX answers 200 and loses them; an order without a side, which it books, is not
+sent to an environment that somebody uses."""
+
+
+def refused(bad: BadOrder, answer: Reading[int]) -> Observation:
     """Tell whether an order was refused as documented."""
-    met = answer.value == status
+    met = answer.value == bad.status
     return Observation(
-        subject=f"order with {because}: {body}",
-        expected=f"{status}",
-        seen=f"{status}" if met else answer.seen,
+        subject=f"order with {bad.because}",
+        expected=f"{bad.status}",
+        seen=f"{bad.status}" if met else answer.seen,
         met=met,
         where="kubectl logs deployment/trade-service",
     )
 
 
 def nothing_booked(
-    before: Reading[tuple[Trade, ...]], after: Reading[tuple[Trade, ...]], orders: Sequence[Order]
+    before: Reading[tuple[Trade, ...]],
+    after: Reading[tuple[Trade, ...]],
+    orders: Sequence[BadOrder],
 ) -> Observation:
     """Tell whether orders that were refused left a trade."""
     known = {trade.id for trade in before.value or ()}
+    sent = {(bad.body(0)["security"], bad.body(0)["quantity"]) for bad in orders}
     new = [
         trade
         for trade in after.value or ()
-        if trade.id not in known
-        and any((trade.security, trade.quantity) == (o.security, o.quantity) for o in orders)
+        if trade.id not in known and (trade.security, trade.quantity) in sent
     ]
     readable = before.value is not None and after.value is not None
     return Observation(

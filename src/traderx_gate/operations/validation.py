@@ -9,8 +9,13 @@ from pathlib import Path
 from traderx_gate import runs
 from traderx_gate.checkout import TOOL_VERSION
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.errors import EvidenceError, RefusedError, before_the_first_effect
-from traderx_gate.policies import load_policy
+from traderx_gate.errors import (
+    ConfigurationError,
+    EvidenceError,
+    RefusedError,
+    before_the_first_effect,
+)
+from traderx_gate.policies import load_policy, policy_names
 from traderx_gate.runs import Run
 from traderx_gate.settings import Settings
 from traderx_gate.verdict import (
@@ -28,7 +33,7 @@ from traderx_gate.verdict import (
 )
 
 SUITES: Mapping[str, str] = {"validate_deployment": "validate"}
-"""The policy that each suite gathers evidence for."""
+"""The kind of evidence that each suite gathers."""
 
 
 SESSION_FILE = "session.json"
@@ -44,11 +49,6 @@ PARENT_VARIABLE = "TRADERX_GATE_PARENT"
 def now() -> dt.datetime:
     """Return the time, in UTC."""
     return dt.datetime.now(dt.UTC)
-
-
-def policy_of(environment: DeployedEnvironment, name: str) -> Policy:
-    """Return a policy for the services of an environment."""
-    return load_policy(name, environment.application.slugs)
 
 
 def begin(
@@ -103,11 +103,21 @@ def begin_session(
 ) -> tuple[Run, Evidence]:
     """Begin a run's evidence, and leave what its processes need to attach to it."""
     deployed = resolved.connect(environment)
-    policy = policy_of(deployed, SUITES[suite])
+    policy = load_policy(deployed.spec.policy, deployed.application.slugs)
+    if policy.kind != SUITES[suite]:
+        raise ConfigurationError(
+            f"policy {policy.name} of {environment} is for evidence of kind {policy.kind}, "
+            f"suites/{suite} gathers {SUITES[suite]}"
+        )
     run, evidence = begin(
         deployed, policy=policy, seed=seed, cluster=resolved.cluster, reports=reports
     )
-    body = {"settings": resolved.to_json(), "environment": environment}
+    body = {
+        "settings": resolved.to_json(),
+        "environment": environment,
+        "seed": seed,
+        "required": list(evidence.required),
+    }
     runs.write_atomically(run.path / SESSION_FILE, json.dumps(body).encode())
     return run, evidence
 
@@ -154,7 +164,7 @@ def decide(run: Run, services: Sequence[str]) -> tuple[Evidence, Decision]:
         EvidenceError: Missing, void or tampered with.
     """
     evidence = run.read_evidence()
-    if evidence.policy not in SUITES.values():
+    if evidence.policy not in policy_names():
         raise EvidenceError(f"{run.name}: no policy {evidence.policy!r} in this version")
     policy = load_policy(evidence.policy, services)
     subject = Subject(environment=evidence.environment, at=now())

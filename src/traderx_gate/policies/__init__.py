@@ -5,11 +5,13 @@ from importlib.resources import files
 
 from traderx_gate.verdict import ClaimCatalogue, Policy
 
+CATALOGUE = "claims.toml"
+
 
 def load_catalogue(services: Sequence[str]) -> ClaimCatalogue:
     """Return all claims, for these services."""
-    text = files(__name__).joinpath("claims.toml").read_text()
-    return ClaimCatalogue.from_toml(text, source="policies/claims.toml", services=services)
+    text = files(__name__).joinpath(CATALOGUE).read_text()
+    return ClaimCatalogue.from_toml(text, source=f"policies/{CATALOGUE}", services=services)
 
 
 def load_policy(name: str, services: Sequence[str]) -> Policy:
@@ -21,4 +23,14 @@ def load_policy(name: str, services: Sequence[str]) -> Policy:
     text = files(__name__).joinpath(f"{name}.toml").read_text()
     return Policy.from_toml(
         text, source=f"policies/{name}.toml", catalogue=load_catalogue(services)
+    )
+
+
+def policy_names() -> frozenset[str]:
+    """Return the names of all policies that come with the project."""
+    folder = files(__name__)
+    return frozenset(
+        path.name.removesuffix(".toml")
+        for path in folder.iterdir()
+        if path.name.endswith(".toml") and path.name != CATALOGUE
     )

@@ -7,6 +7,9 @@ from typing import Any, Self
 import requests
 
 from traderx_gate.traderx.clients import EXCERPT, TIMEOUT_S, Reading, _each, _number, _read, _text
+from traderx_gate.waiting import Deadline, polling
+
+POLL_S = 0.1
 
 
 class Side(enum.Enum):
@@ -118,6 +121,25 @@ class Positions:
             f"{self._base_url}/positions/{'' if account_id is None else account_id}",
             lambda body: _each(body.json(), Position.from_json),
         )
+
+    def consistent(
+        self, deadline: Deadline
+    ) -> tuple[Reading[tuple[Trade, ...]], Reading[tuple[Position, ...]]]:
+        """Read all trades and positions while none moved, or as they are when time is over.
+
+        A position is stored after its trade and before the trade is settled: where all trades are
+        settled and the same before and after, the positions read between belong to them.
+        """
+        for trades, positions, again in polling(
+            lambda: (self.trades(), self.positions(), self.trades()),
+            every_s=POLL_S,
+            deadline=deadline,
+        ):
+            read = (trades, positions)
+            settled = all(trade.state == "Settled" for trade in trades.value or ())
+            if trades.value == again.value and settled:
+                break
+        return read
 
 
 class Trading:

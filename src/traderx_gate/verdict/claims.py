@@ -56,6 +56,7 @@ class Claim:
         title: The claim in one sentence; the test's docstring says the same.
         per_service: Whether it is made of every service, or once of the environment.
         min_samples: How many things a proof has to have looked at, at least.
+        writes: Whether its check leaves something behind, such as orders on a reserved account.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Claim:
     title: str
     per_service: bool
     min_samples: int
+    writes: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class ClaimCatalogue:
                     title=take.text("title"),
                     per_service=take.choice("per", ("service", "environment")) == "service",
                     min_samples=take.number("min_samples", at_least=1),
+                    writes=take.optional("writes", bool, default=False),
                 )
             )
             take.nothing_else()
@@ -104,8 +107,15 @@ class ClaimCatalogue:
             raise ConfigurationError(f"{source}: claim {twice[0]} stands there twice")
         return cls(claims=tuple(claims), services=tuple(services))
 
-    def keys(self, patterns: Sequence[str], *, source: str) -> Mapping[ClaimKey, Claim]:
+    def keys(
+        self, patterns: Sequence[str], *, source: str, writes: bool
+    ) -> Mapping[ClaimKey, Claim]:
         """Return the keys that any of the patterns (`fnmatch`, over `module.function`) names.
+
+        Args:
+            patterns: What a policy says it wants.
+            source: The policy, for messages.
+            writes: Whether claims that write are among them.
 
         Raises:
             ConfigurationError: A pattern names no claim; suggests the nearest.
@@ -118,6 +128,8 @@ class ClaimCatalogue:
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise ConfigurationError(f"{source}: claims: {pattern!r} names no claim{hint}")
             for claim in found:
+                if claim.writes and not writes:
+                    continue
                 module, function = claim.name.split(".")
                 services = self.services if claim.per_service else ("",)
                 chosen.update({ClaimKey(module, function, s): claim for s in services})

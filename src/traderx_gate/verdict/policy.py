@@ -59,7 +59,9 @@ class Policy:
         take = Fields(read_toml(text, source=source), where=source)
         if take.number("schema", at_least=1) != 1:
             raise ConfigurationError(f"{source}: schema: this version reads schema 1")
-        required = catalogue.keys(take.texts("claims"), source=source)
+        required = catalogue.keys(
+            take.texts("claims"), source=source, writes=take.any("writes", bool)
+        )
         risks = tuple(
             _accepted_risk(table, where=f"{source}: accepted_risk {number}", required=required)
             for number, table in enumerate(take.tables("accepted_risk"), start=1)

@@ -44,7 +44,20 @@ def test_per_service_claims_ask_for_a_service() -> None:
         assert asks is claim.per_service, claim.name
 
 
-@pytest.mark.parametrize("policy", sorted({*SUITES.values()}))
+def test_claims_that_write_are_marked() -> None:
+    """A claim whose test is marked as writing is listed as such, and no other is."""
+    listed = {claim.name for claim in CATALOGUE.claims if claim.writes}
+    marked = {
+        str(key_of(path.stem, node.name, ""))
+        for path in sorted((ROOT / "suites").glob("*/test_*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(decorator) == "pytest.mark.writes" for decorator in node.decorator_list)
+    }
+    assert marked == listed
+
+
+@pytest.mark.parametrize("policy", sorted(policies.policy_names()))
 def test_policies_that_come_with_the_project_are_well_formed(policy: str) -> None:
     """Every policy of the project can be read and requires something of every service."""
     required = policies.load_policy(policy, application.load().slugs).required

@@ -52,6 +52,7 @@ name = "validate"
 kind = "validate"
 max_age_s = 3600
 claims = ["*"]
+writes = true
 
 [[accepted_risk]]
 claim = "namespace.nothing_is_unmanaged"
@@ -272,7 +273,6 @@ def test_failed_claim_that_nobody_required_fails() -> None:
     extra = dataclasses.replace(proof("extra.claim"), outcome=Outcome.FAILED)
     decision = decide(dataclasses.replace(GOOD, results=(*GOOD.results, extra)))
     assert decision.verdict is Verdict.FAIL
-
 
 
 def failing_risk(*observations: Observation) -> Evidence:

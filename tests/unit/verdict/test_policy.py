@@ -7,13 +7,28 @@ from traderx_gate.verdict import ClaimCatalogue, ClaimKey, Policy
 
 CLAIM = '[[claim]]\nname="a.b"\nsuite="s"\ntitle="t"\nper="service"\nmin_samples=1\n'
 CATALOGUE = ClaimCatalogue.from_toml(CLAIM, source="claims.toml", services=("x", "y"))
-GOOD = 'schema = 1\nname = "n"\nkind = "validate"\nmax_age_s = 60\nclaims = ["a.*"]\n'
+GOOD = (
+    'schema = 1\nname = "n"\nkind = "validate"\nmax_age_s = 60\nclaims = ["a.*"]\n'
+    "writes = true\n"
+)
 
 
 def test_required_claims_are_policy_times_catalogue() -> None:
     """A per-service claim is required of every service of the catalogue."""
     policy = Policy.from_toml(GOOD, source="p.toml", catalogue=CATALOGUE)
     assert set(map(str, policy.required)) == {"a.b[x]", "a.b[y]"}
+
+
+def test_claims_that_write_are_required_only_where_asked_for() -> None:
+    """A policy that does not opt in requires no claim that leaves something behind."""
+    writing = CLAIM.replace("a.b", "a.w") + "writes = true\n"
+    catalogue = ClaimCatalogue.from_toml(CLAIM + writing, source="c", services=("x",))
+    reading = GOOD.replace("writes = true", "writes = false")
+    required = [
+        set(map(str, Policy.from_toml(text, source="p", catalogue=catalogue).required))
+        for text in (GOOD, reading)
+    ]
+    assert required == [{"a.b[x]", "a.w[x]"}, {"a.b[x]"}]
 
 
 def test_policy_hash_covers_text_and_catalogue() -> None:
@@ -38,6 +53,7 @@ def test_policy_hash_covers_text_and_catalogue() -> None:
         (GOOD.replace("60", "0"), "max_age_s must be at least 1"),
         (GOOD.replace('["a.*"]', "[]"), "claims must be a list of strings"),
         (GOOD.replace("a.*", "a.c"), "'a.c' names no claim; did you mean a.b?"),
+        (GOOD.replace("writes = true\n", ""), "writes is missing"),
         (GOOD + "extra = 1\n", "unknown key 'extra'"),
         (GOOD + '[[accepted_risk]]\nclaim = "a.b[z]"\n', "a.b[z] is not required"),
         (GOOD + '[[accepted_risk]]\nclaim = "nonsense"\n', "is no claim key"),
