@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 20.0
 FIRST_ATTEMPT_S = 2.0
 """So long a service waits at its start for a feed that neither answers nor refuses."""
+GRACE_S = 0.05
 MAX_BACKOFF = 5
 TARGET = "/socket.io/?EIO=4&transport=websocket"
 
@@ -118,8 +119,7 @@ class FeedSocket:
         self._on_connect()
         try:
             while True:
-                async with asyncio.timeout(silence_s):
-                    packet = await socket.receive()
+                packet = await _receive(socket, silence_s)
                 if packet is None:
                     return
                 if packet == PING and self._answers_pings_at_once():
@@ -153,6 +153,17 @@ def _address() -> tuple[str, int]:
     except ValueError as error:
         raise program.StartError(f"TRADE_FEED_ADDRESS={url!r} is no URL: {error}") from error
     return parts.hostname or "localhost", port
+
+
+async def _receive(socket: WebSocket, silence_s: float) -> str | None:
+    try:
+        async with asyncio.timeout(silence_s):
+            return await socket.receive()
+    except TimeoutError:
+        # A process that was stopped finds at once that its time is up and what came meanwhile; what
+        # came is handled first, as the real one was seen to do.
+        async with asyncio.timeout(GRACE_S):
+            return await socket.receive()
 
 
 async def _expect(socket: WebSocket, start: str) -> str:

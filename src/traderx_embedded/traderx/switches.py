@@ -59,6 +59,7 @@ class Switches:
     def __init__(self, declared: Iterable[Switch] = COMMON) -> None:
         self._declared = {switch.name: switch for switch in declared}
         self._on = dict.fromkeys(self._declared, False)
+        self._watchers: dict[str, Callable[[bool], None]] = {}
 
     def __contains__(self, name: str) -> bool:
         """Whether the switch is declared."""
@@ -73,6 +74,12 @@ class Switches:
         if name not in self._on:
             raise KeyError(name)
         self._on[name] = on
+        if name in self._watchers:
+            self._watchers[name](on)
+
+    def watch(self, switch: Switch, watcher: Callable[[bool], None]) -> None:
+        """Have a function called with the new state whenever a switch is set."""
+        self._watchers[switch.name] = watcher
 
     def as_table(self) -> dict[str, bool]:
         """Return all switches by name."""

@@ -1,16 +1,19 @@
 """Stand-in of trade-feed: publish and subscribe over Socket.IO, nothing kept, nothing confirmed."""
 
-import html
 import logging
 import os
 import secrets
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from traderx_embedded.traderx import express, feed_envelope, http_server, program, socketio_packet
-from traderx_embedded.traderx.engine_server import CORS, EngineServer
+from traderx_embedded.traderx import (
+    feed_envelope,
+    feed_site,
+    http_server,
+    program,
+    socketio_packet,
+)
+from traderx_embedded.traderx.engine_server import EngineServer
 from traderx_embedded.traderx.engine_session import Heartbeat, Session
 from traderx_embedded.traderx.feed_switches import (
     IGNORE_SUBSCRIPTIONS,
@@ -20,16 +23,11 @@ from traderx_embedded.traderx.feed_switches import (
     SWITCHES,
     Delivery,
 )
-from traderx_embedded.traderx.http_server import Request, Response
 from traderx_embedded.traderx.socketio_packet import Packet, PacketError
 from traderx_embedded.traderx.switches import Switches, defective
 
 log = logging.getLogger(__name__)
 
-DATA = Path(__file__).parent / "data"
-SOCKET_PATH = "/socket.io/"
-CLIENT_SCRIPT = "/socket.io/socket.io.js"
-CLIENT_VERSION = '"4.8.4"'
 EVERYTHING = feed_envelope.room(["/*"])
 MISSPELT = "unusbscribe"
 
@@ -124,72 +122,8 @@ class TradeFeed:
         return envelope["type"] == "TradeOrder" and not heard
 
 
-class Site:
-    """The pages around the feed."""
-
-    def __init__(self, engine: EngineServer) -> None:
-        self._engine = engine
-        self._inspector = express.page(
-            (DATA / "trade-feed-inspector.html").read_bytes(),
-            content_type="text/html; charset=utf-8",
-            headers=(
-                ("Accept-Ranges", "bytes"),
-                ("Cache-Control", "public, max-age=0"),
-                ("Last-Modified", "Mon, 29 Sep 2025 00:00:00 GMT"),
-            ),
-        )
-
-    async def handle(self, request: Request) -> Response:
-        """Answer a request."""
-        if request.path == CLIENT_SCRIPT:
-            return express.unless_cached(request, _client_script())
-        if request.path.startswith(SOCKET_PATH):
-            return await self._engine.handle(request)
-        if request.path == "/" and request.method in {"GET", "HEAD"}:
-            return express.unless_cached(request, self._inspector)
-        return _not_found(request)
-
-
 def _send(member: Member, envelope: dict[str, Any]) -> None:
     member.session.send(socketio_packet.event("publish", envelope))
-
-
-def _client_script() -> Response:
-    return Response(
-        status=200,
-        headers=(
-            CORS,
-            ("Cache-Control", "public, max-age=0"),
-            ("Content-Type", "application/javascript; charset=utf-8"),
-            ("ETag", CLIENT_VERSION),
-            ("Connection", "keep-alive"),
-        ),
-        body=(DATA / "socket.io-4.8.4.js").read_bytes(),
-        chunked=True,
-    )
-
-
-def _not_found(request: Request) -> Response:
-    return _error_page(404, f"Cannot {request.method} {quote(request.path, safe='/%:@!$&+,;=*()')}")
-
-
-def _failure(_: Request) -> Response:
-    return _error_page(500, "Internal Server Error")
-
-
-def _error_page(status: int, text: str) -> Response:
-    page = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n'
-        f"</head>\n<body>\n<pre>{html.escape(text)}</pre>\n</body>\n</html>\n"
-    )
-    headers = (
-        express.POWERED,
-        ("Content-Security-Policy", "default-src 'none'"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Type", "text/html; charset=utf-8"),
-        express.KEEP_ALIVE,
-    )
-    return Response(status=status, headers=headers, body=page.encode())
 
 
 def _heartbeat() -> Heartbeat:
@@ -202,8 +136,8 @@ def _heartbeat() -> Heartbeat:
 
 
 async def _start(switches: Switches) -> tuple[program.Port, ...]:
-    site = Site(EngineServer(_heartbeat(), TradeFeed(switches)))
-    handler = defective(site.handle, switches, failure=_failure)
+    site = feed_site.Site(EngineServer(_heartbeat(), TradeFeed(switches)))
+    handler = defective(site.handle, switches, failure=feed_site.failure)
     port = program.port_variable("TRADE_FEED_PORT", 18086)
     server = await http_server.listen(handler, host=program.bind_address(), port=port)
     return (program.Port(name="http", server=server),)

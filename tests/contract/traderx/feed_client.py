@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import engineio
 import requests
 import socketio
 import websocket
@@ -14,6 +15,18 @@ DEADLINE_S = 20.0
 RECONNECT_S = 0.05
 MARK = "/mark/"
 """Topics by which a client learns that what was sent before has come; no part of what it saw."""
+
+
+class _OrderedEngine(engineio.Client):  # type: ignore[misc]
+    """Handles messages where they are read; the library gives each a thread, in no order."""
+
+    def _trigger_event(self, event: str, *args: Any, **_: Any) -> Any:
+        return super()._trigger_event(event, *args, run_async=False)
+
+
+class _OrderedClient(socketio.Client):  # type: ignore[misc]
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _OrderedEngine
 
 
 class FeedClient:
@@ -28,7 +41,7 @@ class FeedClient:
         self._changed = threading.Condition()
         self._http = requests.Session()
         self._sockets: list[websocket.WebSocket] = []
-        self._client = socketio.Client(
+        self._client = _OrderedClient(
             http_session=self._http,
             reconnection_delay=RECONNECT_S,
             reconnection_delay_max=RECONNECT_S,

@@ -120,12 +120,18 @@ def ask(
         connection.close()
 
 
+def switch(stand_in: StandIn, name: str, *, on: bool) -> None:
+    """Set a switch; the stand-in has to run with `ADMIN`."""
+    body = "true" if on else "false"
+    admin = stand_in.port("admin")
+    assert ask(stand_in.address, admin, "PUT", f"/switches/{name}", body)[0] == 200
+
+
 @contextmanager
 def switched(stand_in: StandIn, name: str) -> Iterator[None]:
     """Turn a switch on, and off again; the stand-in has to run with `ADMIN`."""
-    admin, path = stand_in.port("admin"), f"/switches/{name}"
-    assert ask(stand_in.address, admin, "PUT", path, "true")[0] == 200
+    switch(stand_in, name, on=True)
     try:
         yield
     finally:
-        assert ask(stand_in.address, admin, "PUT", path, "false")[0] == 200
+        switch(stand_in, name, on=False)

@@ -1,9 +1,10 @@
 import socket
+from pathlib import Path
 
 import pytest
 
-from tests.contract.traderx import recorded_answer, stand_in_process
-from tests.contract.traderx.stand_in_process import StandIn
+from tests.contract.traderx import recorded_answer, sql_statement, stand_in_process
+from tests.contract.traderx.stand_in_process import ADMIN, StandIn, switch
 
 PORTS = {
     "database": (18082, 18083, 18084),
@@ -79,3 +80,22 @@ def test_restart_forgets() -> None:
         stand_in_process.running("account-service", address, DATABASE_TCP_HOST=address),
     ):
         assert recorded_answer.difference(read, recorded_answer.send(read, address)) == []
+
+
+def test_repair_reset(tmp_path: Path) -> None:
+    """Repaired, the database has its data after a kill, and the switch is on with them (I11)."""
+    address = stand_in_process.own_address()
+    how = {**ADMIN, "TRADERX_DATA_DIR": str(tmp_path / "data")}
+    count = "select count(*) from Accounts"
+    with stand_in_process.running("database", address, **how) as database:
+        switch(database, "repair-reset", on=True)
+        sql_statement.run(address, "insert into Accounts (ID,DisplayName) values (1,'kept')")
+        database.process.kill()
+        database.await_exit()
+    with stand_in_process.running("database", address, **how) as database:
+        kept = sql_statement.run(address, count)
+        switch(database, "repair-reset", on=False)
+        after = sql_statement.run(address, count)
+    with stand_in_process.running("database", address, **how):
+        forgotten = sql_statement.run(address, count)
+    assert (kept, after, forgotten) == ([[8]], [[8]], [[7]])

@@ -342,6 +342,7 @@ def test_ignored_subscription(feed: StandIn, publisher: FeedClient) -> None:
             witness.await_(lambda: any(m.get("topic") == TOPIC for m in witness.messages))
         publisher.publish(TOPIC, 1)
         client.flush(publisher)
+        witness.flush(publisher)
         assert (client.payloads(), witness.payloads()) == ([], [1])
 
 
