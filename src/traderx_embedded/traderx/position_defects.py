@@ -1,15 +1,27 @@
-"""Defects of position-service's data: what it reads is right, what it says is not."""
+"""Switches of position-service: what it reads is right, what it says of that is not."""
 
 from dataclasses import replace
 
 from traderx_embedded.traderx.position_store import Position, PositionStore, Trade
-from traderx_embedded.traderx.switches import COMMON, EMPTY_DATA, Switch, Switches
+from traderx_embedded.traderx.switches import COMMON, EMPTY_DATA, Effect, Switch, Switches
 
 STALE_DATA = Switch(name="stale-data", meaning="lists are as they were at the service's start")
 WRONG_POSITIONS = Switch(name="wrong-positions", meaning="every quantity of a position is 1 more")
 TRADES_MISSING = Switch(name="trades-missing", meaning="every list of trades lacks its last one")
 TRADES_REPEATED = Switch(name="trades-repeated", meaning="every list has its last trade twice")
-SWITCHES = (*COMMON, STALE_DATA, WRONG_POSITIONS, TRADES_MISSING, TRADES_REPEATED)
+REPAIR_READINESS = Switch(
+    name="repair-readiness",
+    meaning="the status of /health/ready is 503 while its body is false",
+    effect=Effect.REPAIR,
+)
+SWITCHES = (
+    *COMMON,
+    STALE_DATA,
+    WRONG_POSITIONS,
+    TRADES_MISSING,
+    TRADES_REPEATED,
+    REPAIR_READINESS,
+)
 
 
 class DefectiveStore:

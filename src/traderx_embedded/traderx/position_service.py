@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from traderx_embedded.traderx import http_server, program, spring, springdoc
 from traderx_embedded.traderx.hibernate import Repository
-from traderx_embedded.traderx.position_defects import SWITCHES, DefectiveStore
+from traderx_embedded.traderx.position_defects import REPAIR_READINESS, SWITCHES, DefectiveStore
 from traderx_embedded.traderx.position_store import PositionStore
 from traderx_embedded.traderx.spring import Call, Route, TextError
 from traderx_embedded.traderx.switches import Switches, defective
@@ -45,19 +45,23 @@ class ListController:
 class HealthController:
     """The two health routes."""
 
-    def __init__(self, store: DefectiveStore) -> None:
+    def __init__(self, store: DefectiveStore, switches: Switches) -> None:
         self._store = store
+        self._switches = switches
 
     async def is_ready(self, _: Call) -> bool:
-        """Whether there is a position; the status is 200 in either case."""
-        return bool(await self._store.positions())
+        """Whether there is a position; the status is 200 in either case, unless repaired."""
+        ready = bool(await self._store.positions())
+        if not ready and self._switches.is_on(REPAIR_READINESS):
+            raise TextError(503, "false")
+        return ready
 
     async def is_alive(self, _: Call) -> bool:
         """Whether it answers at all."""
         return True
 
 
-def _application(store: DefectiveStore, *, port: int) -> spring.Application:
+def _application(store: DefectiveStore, switches: Switches, *, port: int) -> spring.Application:
     routes = []
     for prefix, controller in (
         ("/trades/", ListController(store.trades, store.trades_of)),
@@ -67,7 +71,7 @@ def _application(store: DefectiveStore, *, port: int) -> spring.Application:
         routes.append(
             Route(prefix=prefix, has_variable=True, methods={"GET": controller.of_account})
         )
-    health = HealthController(store)
+    health = HealthController(store, switches)
     for path, check in (("/health/ready", health.is_ready), ("/health/alive", health.is_alive)):
         routes.append(Route(prefix=path, has_variable=False, methods={"GET": check}))
     pages = springdoc.pages("position-service", published_port=PUBLISHED_PORT, port=port)
@@ -81,7 +85,7 @@ async def _start(switches: Switches) -> tuple[program.Port, ...]:
         store = await DefectiveStore.open(PositionStore(repository), switches)
     except TextError as error:
         raise program.StartError(f"the database has no tables of TraderX: {error}") from error
-    application = _application(store, port=port)
+    application = _application(store, switches, port=port)
     handler = defective(application.handle, switches, failure=spring.failure)
     server = await http_server.listen(handler, host=program.bind_address(), port=port)
     return (program.Port(name="http", server=server),)

@@ -130,6 +130,15 @@ def test_empty_data(positions: StandIn) -> None:
     assert seen == [[], [], False]
 
 
+def test_repaired_readiness(database: StandIn, positions: StandIn) -> None:
+    """With the repair, readiness is told by the status too."""
+    with switched(positions, "repair-readiness"):
+        ready = ask(positions.address, PORT, "GET", "/health/ready")
+        sql_statement.run(database.address, "delete from Positions")
+        unready = ask(positions.address, PORT, "GET", "/health/ready")
+    assert (ready, unready) == ((200, "true"), (503, "false"))
+
+
 def test_stale_data(database: StandIn, positions: StandIn) -> None:
     """A stale service lists what was there when it started, until it is switched back."""
     paths = ("/trades/", f"/trades/{ACCOUNT}", "/positions/", f"/positions/{ACCOUNT}")
