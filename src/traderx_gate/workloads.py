@@ -1,10 +1,15 @@
 """The workload of a service as its units want it, beside the one that is live."""
 
+from collections.abc import Iterator
+
 from traderx_gate.application import Service
 from traderx_gate.environment import REVISION, DeployedEnvironment
-from traderx_gate.errors import NotFoundError
+from traderx_gate.errors import NotFoundError, RefusedError
+from traderx_gate.inspection import dependencies
 from traderx_gate.kube import Manifest, ObjectRef, owners_of
+from traderx_gate.verdict import Observation
 
+EXEC_TIMEOUT_S = 10.0
 EMPTY: Manifest = {"spec": {}}
 
 
@@ -54,3 +59,22 @@ def newest_replica_sets(environment: DeployedEnvironment, service: Service) -> f
         if (body["metadata"].get("annotations") or {}).get(REVISION) == number
         and any(owner["uid"] == live["metadata"]["uid"] for owner in owners_of(body))
     )
+
+
+def connections(environment: DeployedEnvironment) -> Iterator[Observation]:
+    """Connect from inside every ready pod to everything that its service calls.
+
+    Raises:
+        RefusedError: An image has nothing in it to connect with.
+    """
+    namespace = environment.spec.namespace
+    for service in environment.application.services:
+        ready = [pod for pod in environment.pods(service) if pod.ready] if service.calls else ()
+        for pod in ready:
+            for call in service.calls:
+                ended = environment.kube.execute(
+                    namespace, pod.name, dependencies.command(call), timeout_s=EXEC_TIMEOUT_S
+                )
+                if not dependencies.has_tool(ended):
+                    raise RefusedError(f"pod {pod.name}: {ended.output.strip()} in its image")
+                yield dependencies.reached(pod.name, namespace, call, ended)

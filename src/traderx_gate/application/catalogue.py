@@ -62,6 +62,7 @@ class Service:
         slug: Its name everywhere: Deployment, Service, label `app`.
         units: The units that deploy it, in the order in which they are applied.
         depends_on: Services that have to be healthy before it is deployed.
+        calls: `service:port` of everything that its pods connect to.
         singleton: Whether a second pod breaks it (`reference/traderx.md` 7, I23).
     """
 
@@ -70,6 +71,7 @@ class Service:
     order: int
     units: tuple[str, ...]
     depends_on: tuple[str, ...]
+    calls: tuple[str, ...]
     singleton: bool
     health: HealthContract
 
@@ -84,6 +86,7 @@ class Service:
             order=take.number("order", at_least=0),
             units=take.texts("units"),
             depends_on=tuple(take.optional("depends_on", list, [])),
+            calls=tuple(take.optional("calls", list, [])),
             singleton=take.optional("singleton", bool, default=False),
             health=HealthContract.from_table(
                 take.any("health", dict), where=f"{where} ({slug}).health"
@@ -160,6 +163,11 @@ class Application:
                 if other not in application.slugs:
                     raise ConfigurationError(
                         f"{source}: service {service.slug}: depends_on: no service {other!r}"
+                    )
+            for call in service.calls:
+                if call.partition(":")[0] not in application.slugs:
+                    raise ConfigurationError(
+                        f"{source}: service {service.slug}: calls: no service {call!r}"
                     )
         application.waves()
         return application

@@ -4,6 +4,7 @@ Neither the client library's types nor its exceptions leave this package.
 """
 
 from traderx_gate.kube.client import Kube
+from traderx_gate.kube.execution import Executed
 from traderx_gate.kube.objects import (
     ContainerState,
     Deployment,
@@ -19,6 +20,7 @@ from traderx_gate.kube.objects import (
 __all__ = [
     "ContainerState",
     "Deployment",
+    "Executed",
     "Kube",
     "Manifest",
     "ObjectRef",

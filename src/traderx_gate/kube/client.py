@@ -20,6 +20,7 @@ from traderx_gate.errors import (
     NotFoundError,
     UnreachableError,
 )
+from traderx_gate.kube.execution import Executed, execute
 from traderx_gate.kube.objects import Deployment, Manifest, ObjectRef, Pod
 from traderx_gate.waiting import Deadline
 
@@ -261,6 +262,12 @@ class Kube:
         root = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}:{port}/proxy"
         response = self._send(method, root + path, headers=headers)
         return response.status, response.data.decode(errors="replace")
+
+    def execute(
+        self, namespace: str, pod: str, command: Sequence[str], *, timeout_s: float
+    ) -> Executed:
+        """Run a command in the only container of a pod, without a terminal."""
+        return execute(self._api, namespace, pod, command, timeout_s=timeout_s)
 
     # Changing
 

@@ -1,0 +1,65 @@
+"""Ingress: every route leads to a port of a Service that has ready pods."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from traderx_gate.inspection.endpoints import SERVICE_NAME
+from traderx_gate.kube import Manifest
+from traderx_gate.verdict import Observation
+
+
+def routes(
+    ingresses: Sequence[Manifest], services: Sequence[Manifest], slices: Sequence[Manifest]
+) -> Iterator[Observation]:
+    """Tell of every path of every Ingress where it leads.
+
+    Args:
+        ingresses: The live Ingress objects of the namespace.
+        services: Its Services.
+        slices: Its EndpointSlices.
+    """
+    ports = {service["metadata"]["name"]: _ports(service) for service in services}
+    for ingress in ingresses:
+        namespace, name = ingress["metadata"]["namespace"], ingress["metadata"]["name"]
+        for rule in ingress["spec"].get("rules") or ():
+            for path in (rule.get("http") or {}).get("paths") or ():
+                backend = path["backend"]["service"]
+                port = backend["port"].get("number") or backend["port"].get("name")
+                wrong = _wrong(backend["name"], port, ports, slices)
+                expected = f"{backend['name']}:{port}, with ready pods"
+                yield Observation(
+                    subject=f"Ingress {name}, {rule.get('host', '*')}{path.get('path', '/')}",
+                    expected=expected,
+                    seen=wrong or expected,
+                    met=not wrong,
+                    where=f"kubectl -n {namespace} describe ingress {name}",
+                )
+
+
+def _ports(service: Manifest) -> frozenset[int | str]:
+    found = service["spec"].get("ports") or ()
+    return frozenset(value for p in found for value in (p["port"], p.get("name")) if value)
+
+
+def _wrong(
+    name: str,
+    port: int | str,
+    ports: Mapping[str, frozenset[int | str]],
+    slices: Sequence[Manifest],
+) -> str:
+    if name not in ports:
+        return f"there is no Service {name}"
+    if port not in ports[name]:
+        return f"Service {name} has no port {port}"
+    if not any(_is_ready(endpoint) for endpoint in _endpoints(name, slices)):
+        return f"Service {name} has no ready pod"
+    return ""
+
+
+def _endpoints(name: str, slices: Sequence[Manifest]) -> list[Mapping[str, Any]]:
+    own = [s for s in slices if (s["metadata"].get("labels") or {}).get(SERVICE_NAME) == name]
+    return [endpoint for one in own for endpoint in one.get("endpoints") or ()]
+
+
+def _is_ready(endpoint: Mapping[str, Any]) -> bool:
+    return (endpoint.get("conditions") or {}).get("ready") is not False
