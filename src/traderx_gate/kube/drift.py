@@ -17,6 +17,7 @@ ABSENT = "absent"
 SERVER_SET = frozenset(
     {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
 )
+MERGE_KEYS = ("name", "containerPort", "port", "ip", "type")
 CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver"})
 
 
@@ -88,7 +89,7 @@ def _differences(
 
 def _by_key(items: Sequence[Any]) -> Mapping[str, Any]:
     """Name list items as the API's merge keys do, else by position."""
-    for key in ("name", "containerPort", "port", "ip", "type"):
+    for key in MERGE_KEYS:
         if items and all(isinstance(item, Mapping) and key in item for item in items):
             named = {f"[{item[key]}]": item for item in items}
             if len(named) == len(items):
@@ -101,13 +102,13 @@ def _foreign_fields(live: Manifest, manager: str) -> Iterator[tuple[tuple[Step, 
         path
         for entry in _entries(live)
         if entry["manager"] == manager
-        for path in _leaves(entry.get("fieldsV1") or {}, ())
+        for path in _owned(live, entry)
     }
     for entry in _entries(live):
         name = entry["manager"]
         if name == manager or name in CONTROLLERS or entry.get("subresource") == "status":
             continue
-        for path in _leaves(entry.get("fieldsV1") or {}, ()):
+        for path in _owned(live, entry):
             known = any(mine[: len(path)] == path for mine in ours)  # also a part of what is ours
             if not known and path[:1] != ("status",) and _value(live, path) is not _MISSING:
                 yield path, name
@@ -115,6 +116,39 @@ def _foreign_fields(live: Manifest, manager: str) -> Iterator[tuple[tuple[Step, 
 
 def _entries(live: Manifest) -> Sequence[Mapping[str, Any]]:
     return live["metadata"].get("managedFields") or ()
+
+
+def _owned(live: Manifest, entry: Mapping[str, Any]) -> Iterator[tuple[Step, ...]]:
+    """Yield the fields of a manager, list items named as everywhere here."""
+    for path in _leaves(entry.get("fieldsV1") or {}, ()):
+        yield _named(live, path)
+
+
+def _named(body: Any, path: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return a path of managed fields with the names that `_by_key` gives to list items.
+
+    The API names a port by its number and a member of a set by its value.
+    """
+    steps = []
+    for step in path:
+        name = step
+        if isinstance(body, list):
+            name, body = _item(body, step)
+        else:
+            body = body.get(step, _MISSING) if isinstance(body, Mapping) else _MISSING
+        steps.append(name)
+    return tuple(steps)
+
+
+def _item(items: Sequence[Any], step: Step) -> tuple[Step, Any]:
+    by_name = _by_key(items)
+    if step in by_name:
+        return step, by_name[step]
+    for name, item in by_name.items():
+        values = [item.get(key) for key in MERGE_KEYS] if isinstance(item, Mapping) else [item]
+        if step in [f"[{value}]" for value in values if value is not None]:
+            return name, item
+    return step, _MISSING
 
 
 def _leaves(fields: Mapping[str, Any], path: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
@@ -150,8 +184,7 @@ def _owner(live: Manifest, path: tuple[Step, ...], manager: str) -> str:
         for entry in _entries(live)
         if entry["manager"] != manager
         and any(
-            leaf[: len(path)] == path or path[: len(leaf)] == leaf
-            for leaf in _leaves(entry.get("fieldsV1") or {}, ())
+            leaf[: len(path)] == path or path[: len(leaf)] == leaf for leaf in _owned(live, entry)
         )
     ]
     others = [
