@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -18,7 +19,8 @@ from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Environment, Json, Systems, with_systems
 from traderx_gate.confighub import ConfigHub
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.errors import ConfigurationError, before_the_first_effect
+from traderx_gate.errors import ConfigurationError, KubernetesError, before_the_first_effect
+from traderx_gate.kube import Pod
 from traderx_gate.operations import health as health_of
 from traderx_gate.operations import overview
 from traderx_gate.operations.health import HealthLine
@@ -91,6 +93,84 @@ def _health_table(lines: Sequence[HealthLine]) -> Table:
         table.add_row(Text(name), Text(line.name), Text(mark), Text(line.seen))
         last = line.service
     return table
+
+
+@app.command(epilog="Example: traderx-gate logs dev trade-service --follow")
+@with_systems
+def logs(
+    environment: Environment,
+    service: Annotated[
+        str,
+        typer.Argument(help="service", autocompletion=_services, callback=_known),
+    ],
+    *,
+    systems: Systems,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="of the containers before the last restart")
+    ] = False,
+    lines: Annotated[int, typer.Option("--lines", min=1, help="of each pod")] = 50,
+) -> None:
+    """Show the last log lines of every pod of a service."""
+    if follow and previous:
+        raise ConfigurationError("--previous has ended and cannot be followed; leave out one")
+    deployed = systems.resolve().connect(environment)
+    with before_the_first_effect():
+        pods = deployed.pods(deployed.application.service(service))
+    if not pods:
+        raise ConfigurationError(
+            f"{service} has no pod in {deployed.spec.namespace}; see `traderx-gate health "
+            f"{environment} {service}`"
+        )
+    if follow:
+        _follow(deployed, pods, lines)
+        return
+    for pod in pods:
+        try:
+            text = deployed.kube.logs(pod.namespace, pod.name, lines=lines, previous=previous)
+        except KubernetesError as error:  # another pod of the service may have one
+            text = f"(none: {error})"
+        for line in text.splitlines():
+            typer.echo(f"{pod.name}  {line}")
+
+
+def _follow(deployed: DeployedEnvironment, pods: Sequence[Pod], lines: int) -> None:
+    """Show the logs of several pods as they are written, until they end or the user does."""
+
+    def show(pod: Pod) -> None:
+        for line in deployed.kube.follow_logs(pod.namespace, pod.name, lines=lines):
+            typer.echo(f"{pod.name}  {line}")
+
+    threads = [threading.Thread(target=show, args=(pod,), daemon=True) for pod in pods]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@app.command(epilog="Example: traderx-gate port-forward dev trade-service 18092")
+@with_systems
+def port_forward(
+    environment: Environment,
+    service: Annotated[
+        str, typer.Argument(help="service", autocompletion=_services, callback=_known)
+    ],
+    port: Annotated[int | None, typer.Argument(help="port here (default: any free one)")] = None,
+    *,
+    systems: Systems,
+) -> None:
+    """Make a service reachable on 127.0.0.1, through the API server, until Ctrl-C."""
+    deployed = systems.resolve().connect(environment)
+    chosen = deployed.application.service(service)
+    with before_the_first_effect():
+        ready = [pod for pod in deployed.pods(chosen) if pod.ready]
+    if not ready:
+        raise ConfigurationError(f"{service} has no ready pod in {deployed.spec.namespace}")
+    with deployed.kube.forwarded(
+        ready[0].namespace, ready[0].name, chosen.health.port, local_port=port or 0
+    ) as forward:
+        typer.echo(f"http://127.0.0.1:{forward.port} -> {ready[0].name}:{chosen.health.port}")
+        forward.wait()
 
 
 @app.command(epilog="Example: traderx-gate sync dev")

@@ -1,5 +1,6 @@
 """The one client for the Kubernetes API: reads, watches, server-side apply, deletes, logs."""
 
+import contextlib
 import json
 import logging
 import threading
@@ -21,10 +22,13 @@ from traderx_gate.errors import (
     UnreachableError,
 )
 from traderx_gate.kube.execution import Executed, execute
+from traderx_gate.kube.forwarding import Forward, forwarded
 from traderx_gate.kube.objects import Deployment, Manifest, ObjectRef, Pod
 from traderx_gate.waiting import Deadline
 
 REQUEST_TIMEOUT_S = 15.0
+FOLLOW_TIMEOUT_S = 3600.0
+"""How long a followed log may be silent."""
 FIELD_MANAGER = "confighub"
 """The field manager that ConfigHub's worker applies with (`reference/confighub.md` 5.3)."""
 
@@ -218,9 +222,32 @@ class Kube:
 
     def logs(self, namespace: str, pod: str, *, lines: int, previous: bool = False) -> str:
         """Return the last lines that the container of a pod, or its predecessor, has written."""
-        path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/log"
         query = {"tailLines": str(lines), "previous": str(previous).lower()}
+        path = self._log_path(namespace, pod)
         return self._request("GET", path, query=query).data.decode(errors="replace")
+
+    def follow_logs(self, namespace: str, pod: str, *, lines: int) -> Iterator[str]:
+        """Yield the last lines of a container, and each further one as it is written.
+
+        Ends with the container, or with the connection.
+        """
+        query = {"tailLines": str(lines), "follow": "true"}
+        path = self._log_path(namespace, pod)
+        response = self._request("GET", path, query=query, timeout_s=FOLLOW_TIMEOUT_S, stream=True)
+        rest = b""
+        try:
+            for part in response.stream(65536):
+                *whole, rest = (rest + part).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            log.info("log of %s ended: %s", pod, error)
+        finally:
+            response.close()
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def _log_path(self, namespace: str, pod: str) -> str:
+        return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/log"
 
     def may(self, verb: str, resource: str, *, group: str = "", namespace: str = "") -> bool:
         """Return whether the API would let us; asking changes nothing.
@@ -268,6 +295,12 @@ class Kube:
     ) -> Executed:
         """Run a command in the only container of a pod, without a terminal."""
         return execute(self._api, namespace, pod, command, timeout_s=timeout_s)
+
+    def forwarded(
+        self, namespace: str, pod: str, port: int, *, local_port: int
+    ) -> contextlib.AbstractContextManager[Forward]:
+        """Listen on 127.0.0.1 and carry every connection to a port of a pod."""
+        return forwarded(self._api, namespace, pod, port, local_port=local_port)
 
     # Changing
 
