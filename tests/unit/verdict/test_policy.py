@@ -8,8 +8,7 @@ from traderx_gate.verdict import ClaimCatalogue, ClaimKey, Policy
 CLAIM = '[[claim]]\nname="a.b"\nsuite="s"\ntitle="t"\nper="service"\nmin_samples=1\n'
 CATALOGUE = ClaimCatalogue.from_toml(CLAIM, source="claims.toml", services=("x", "y"))
 GOOD = (
-    'schema = 1\nname = "n"\nkind = "validate"\nmax_age_s = 60\nclaims = ["a.*"]\n'
-    "writes = true\n"
+    'schema = 1\nname = "n"\nkind = "validate"\nmax_age_s = 60\nclaims = ["a.*"]\nwrites = true\n'
 )
 
 
