@@ -1,6 +1,6 @@
 import http.client
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,7 +20,7 @@ def gui() -> Iterator[StandIn]:
         yield stand_in
 
 
-def get(stand_in: StandIn, path: str, **headers: str) -> tuple[int, Mapping[str, str], str]:
+def get(stand_in: StandIn, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
     """Send a GET request; return status, headers and body."""
     connection = http.client.HTTPConnection(stand_in.address, PORT, timeout=9)
     try:
