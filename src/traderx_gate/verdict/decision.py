@@ -68,7 +68,8 @@ class Decision:
     def summary(self) -> str:
         """Return the verdict in one sentence."""
         if self.verdict is Verdict.PASS:
-            risks = f", {len(self.accepted)} accepted risks" if self.accepted else ""
+            count = len(self.accepted)
+            risks = f", {count} accepted risk{'' if count == 1 else 's'}" if count else ""
             return f"PASS: all {self.required} required claims proven{risks}"
         failed = sum(reason.verdict is Verdict.FAIL for reason in self.reasons)
         unproven = len(self.reasons) - failed
