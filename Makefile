@@ -5,10 +5,13 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: bench format gate go help install lint lock test
+.PHONY: bench campaign format gate go help install lint lock test
 
 bench: $(READY)  ## measure against the targets; OUT=file writes the results as JSON
 	@$(BIN)/python -m bench $(if $(OUT),--out $(OUT))
+
+campaign: $(READY)  ## count how often the gate is right; results in bench/results
+	@$(BIN)/python -m bench.campaign $(if $(TIMES),--times $(TIMES))
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff format

@@ -1,16 +1,13 @@
 """`make bench`: measures, prints the table, writes JSON where it is asked for one."""
 
 import argparse
-import datetime as dt
 import json
-import os
-import platform
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from bench import commands, pods, resources
+from bench.machine import machine
 from bench.measurement import Measurement, table
 from bench.throwaway import BenchError, throwaway
 from traderx_gate.checkout import TOOL_VERSION
@@ -44,17 +41,6 @@ def main() -> int:
         }
         options.out.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
     return 0
-
-
-def machine() -> dict[str, Any]:
-    """Say what the figures were measured on."""
-    return {
-        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "cpus": len(os.sched_getaffinity(0)),
-        "load": round(os.getloadavg()[0], 1),
-        "python": f"Python {platform.python_version()}",
-        "system": platform.platform(),
-    }
 
 
 def measure() -> list[Measurement]:
