@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests import run_cluster
 from tests.run_cluster import RunCluster
+
+# how long an example takes is the machine's affair: no test asserts the clock
+hypothesis.settings.register_profile("traderx-gate", deadline=None)
+hypothesis.settings.load_profile("traderx-gate")
 
 ROOT = pytest.StashKey[Path]()
 
