@@ -23,10 +23,7 @@ def routes(
         namespace, name = ingress["metadata"]["namespace"], ingress["metadata"]["name"]
         for rule in ingress["spec"].get("rules") or ():
             for path in (rule.get("http") or {}).get("paths") or ():
-                backend = path["backend"]["service"]
-                port = backend["port"].get("number") or backend["port"].get("name")
-                wrong = _wrong(backend["name"], port, ports, slices)
-                expected = f"{backend['name']}:{port}, with ready pods"
+                expected, wrong = _judged(path["backend"], ports, slices)
                 yield Observation(
                     subject=f"Ingress {name}, {rule.get('host', '*')}{path.get('path', '/')}",
                     expected=expected,
@@ -34,6 +31,22 @@ def routes(
                     met=not wrong,
                     where=f"kubectl -n {namespace} describe ingress {name}",
                 )
+
+
+def _judged(
+    backend: Mapping[str, Any],
+    ports: Mapping[str, frozenset[int | str]],
+    slices: Sequence[Manifest],
+) -> tuple[str, str]:
+    """Return where a path has to lead, and what is wrong with that; empty where nothing is."""
+    service = backend.get("service")
+    if service is None:  # Kubernetes takes any object that an Ingress controller can serve
+        other = backend["resource"]
+        wrong = f"leads to {other['kind']} {other['name']}, which is no Service"
+        return "a Service, with ready pods", wrong
+    port = service["port"].get("number") or service["port"].get("name")
+    wrong = _wrong(service["name"], port, ports, slices)
+    return f"{service['name']}:{port}, with ready pods", wrong
 
 
 def _ports(service: Manifest) -> frozenset[int | str]:

@@ -20,6 +20,7 @@ def images(pods: Iterable[Pod], expected: Mapping[str, str]) -> Iterator[Observa
         for where, name, image in (
             *(("image", name, image) for name, image in pod.spec_images.items()),
             *(("running image", c.name, c.image) for c in pod.containers if c.state == "running"),
+            *(("image", name, "no such container") for name in expected.keys() - pod.spec_images),
         ):
             yield Observation(
                 subject=f"{where} of container {name} in pod {pod.name}",

@@ -148,13 +148,11 @@ def _position(positions: Positions, order: Order) -> int | None:
 
 
 def _sum(trades: tuple[Trade, ...], security: str) -> int:
+    # stock TraderX books an order without a side as a decrease
     return sum(
-        Side(trade.side).sign * trade.quantity
+        trade.quantity if trade.side == Side.BUY.value else -trade.quantity
         for trade in trades
-        if trade.security == security
-        and trade.state == "Settled"
-        and trade.quantity is not None
-        and trade.side in {side.value for side in Side}
+        if trade.security == security and trade.state == "Settled" and trade.quantity is not None
     )
 
 
