@@ -39,6 +39,7 @@ class Ports:
     kubelet: int
     confighub: int
     control: int
+    ingress: int
 
     @staticmethod
     def names() -> tuple[str, ...]:

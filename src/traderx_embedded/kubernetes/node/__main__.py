@@ -17,6 +17,8 @@ from traderx_embedded.kubernetes.node.api import Api
 from traderx_embedded.kubernetes.node.control_api import ControlApi
 from traderx_embedded.kubernetes.node.egress import Egress
 from traderx_embedded.kubernetes.node.event import Recorder
+from traderx_embedded.kubernetes.node.ingress_controller import IngressController
+from traderx_embedded.kubernetes.node.ingress_server import IngressServer
 from traderx_embedded.kubernetes.node.kubelet_api import KubeletApi
 from traderx_embedded.kubernetes.node.listening import PodPorts
 from traderx_embedded.kubernetes.node.memory import MemoryWatch
@@ -56,12 +58,14 @@ async def _serve(told: Settings, around: Surroundings, node: NodeObject) -> None
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ingress = IngressController(told, around.api)
     egress = await Egress(told, around.ports).start()
     runners = [
         await KubeletApi(told, agent.find).start(),
         await ControlApi(told, agent.workers).start(),
+        await IngressServer(told, ingress, around.proxy).start(),
     ]
-    parts = (node, around.events, around.ports, around.memory, around.proxy, agent)
+    parts = (node, around.events, around.ports, around.memory, around.proxy, agent, ingress)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part.run()) for part in parts]

@@ -123,7 +123,7 @@ class KubeletApi:
             with_terminal=with_terminal,
         )
         await session.serve(*await streams.upgrade(request, protocol))
-        return _handed_over(request)
+        return streams.handed_over(request)
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         worker = self._worker(request)
@@ -139,13 +139,7 @@ class KubeletApi:
             await Connection(reader, writer, forwarding.opened).run()
         finally:
             writer.close()
-        return _handed_over(request)
-
-
-def _handed_over(request: web.Request) -> web.StreamResponse:
-    """Tell aiohttp that the connection, which it no longer reads, has ended."""
-    request.protocol.connection_lost(None)
-    return web.Response()
+        return streams.handed_over(request)
 
 
 async def _healthz(_request: web.Request) -> web.Response:

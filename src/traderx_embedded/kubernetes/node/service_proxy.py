@@ -64,6 +64,12 @@ class ServiceProxy:
                 found |= services.link_variables(service)
         return found
 
+    def targets(self, namespace: str, name: str, port: int | str) -> list[Target]:
+        """Return where a port of a service, by number or by name, can be reached now."""
+        service = self._services.get((namespace, name))
+        found = (p for p in service.ports if port in {p.number, p.name}) if service else ()
+        return [target for p in found if service for target in self._targets(service, p.name)]
+
     async def run(self) -> None:
         """Follow services and endpoints until cancelled."""
         async with asyncio.TaskGroup() as group:

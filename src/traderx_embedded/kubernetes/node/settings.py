@@ -24,6 +24,7 @@ class Settings:
         apiserver_port: Where the API server listens on 127.0.0.1.
         kubelet_port: Where the node's own HTTPS API listens.
         control_port: Where the control API listens.
+        ingress_port: Where Ingress objects are reached.
         back_off_base_s: First delay before a crashing container is started again.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     apiserver_port: int
     kubelet_port: int
     control_port: int
+    ingress_port: int
     back_off_base_s: float
 
     @property
@@ -81,5 +83,6 @@ def _parse(state: Path, document: dict[str, Any], environ: Mapping[str, str]) ->
         apiserver_port=int(ports["apiserver"]),
         kubelet_port=int(ports["kubelet"]),
         control_port=int(ports["control"]),
+        ingress_port=int(ports["ingress"]),
         back_off_base_s=float(environ.get("TRADERX_BACK_OFF_BASE_S", "10")),
     )

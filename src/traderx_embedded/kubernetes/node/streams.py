@@ -26,20 +26,32 @@ CHUNK = 32 * 1024
 async def upgrade(
     request: web.Request, protocol: str
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Take the connection over from HTTP."""
+    """Take the connection over from HTTP, for SPDY."""
+    reader, writer = take_over(request)
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\nConnection: Upgrade\r\n"
+        b"X-Stream-Protocol-Version: " + protocol.encode() + b"\r\n\r\n"
+    )
+    return reader, writer
+
+
+def take_over(request: web.Request) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Take the connection over from HTTP; end the request with `handed_over`."""
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client has closed the connection")
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=2**20)
     stream_protocol = asyncio.StreamReaderProtocol(reader)
-    transport.write(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\nConnection: Upgrade\r\n"
-        b"X-Stream-Protocol-Version: " + protocol.encode() + b"\r\n\r\n"
-    )
     stream_protocol.connection_made(transport)
     transport.set_protocol(stream_protocol)
     return reader, asyncio.StreamWriter(transport, stream_protocol, reader, loop)
+
+
+def handed_over(request: web.Request) -> web.StreamResponse:
+    """Tell aiohttp that the connection, which it no longer reads, has ended."""
+    request.protocol.connection_lost(None)
+    return web.Response()
 
 
 @dataclass(slots=True, kw_only=True)
