@@ -21,6 +21,7 @@ class ReadRoute:
     Attributes:
         schema: JSON Schema of the body; None where the body is not read as JSON.
         contains: What the body has to contain; empty for anything.
+        empty: Whether the body has to be empty.
         unique: A key that no two members of a list may share; empty for none.
     """
 
@@ -30,6 +31,7 @@ class ReadRoute:
     headers: Mapping[str, str]
     schema: Mapping[str, Any] | None
     contains: str
+    empty: bool
     unique: str
 
     @classmethod
@@ -47,6 +49,7 @@ class ReadRoute:
             headers=take.optional("headers", dict, {}),
             schema=take.optional("schema", dict, None),
             contains=take.optional("contains", str, ""),
+            empty=take.optional("empty", bool, False),  # noqa: FBT003
             unique=take.optional("unique", str, ""),
         )
         take.nothing_else()

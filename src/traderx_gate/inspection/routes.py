@@ -26,12 +26,9 @@ def judged(route: ReadRoute, reply: Reply, *, where: str) -> Observation:
 
 
 def _wrong(route: ReadRoute, reply: Reply) -> str:
-    if reply.status != route.status:
-        return reply.seen
-    if route.contains and route.contains not in reply.body:
-        return f"{reply.seen}: does not contain {route.contains!r}"
-    if route.schema is None:
-        return ""
+    wrong = _wrong_text(route, reply)
+    if wrong or route.schema is None:
+        return wrong
     try:
         body = json.loads(reply.body)
     except ValueError:
@@ -43,6 +40,16 @@ def _wrong(route: ReadRoute, reply: Reply) -> str:
         place = ".".join(str(part) for part in error.absolute_path) or "body"
         return f"{reply.status}, {place}: {_message(error)}"
     return _repeated(route, body)
+
+
+def _wrong_text(route: ReadRoute, reply: Reply) -> str:
+    if reply.status != route.status:
+        return reply.seen
+    if route.empty and reply.body:
+        return f"{reply.seen}: is not empty"
+    if route.contains not in reply.body:
+        return f"{reply.seen}: does not contain {route.contains!r}"
+    return ""
 
 
 def _message(error: Any) -> str:

@@ -19,7 +19,7 @@ SCHEMA = {
 
 def route(**fields: Any) -> ReadRoute:
     """A route that answers 200 with anything, unless it says otherwise."""
-    given = {"schema": None, "contains": "", "unique": "", "status": 200, **fields}
+    given = {"schema": None, "contains": "", "empty": False, "unique": "", "status": 200, **fields}
     return ReadRoute(service="web", path="/x", headers={}, **given)
 
 
@@ -41,6 +41,8 @@ LIST = route(schema=SCHEMA, unique="id")
         (route(), None, "refused", "no answer: refused"),
         (route(contains="thing"), 200, "anything", ""),
         (route(contains="none"), 200, "anything", "200 anything: does not contain 'none'"),
+        (route(empty=True), 200, "", ""),
+        (route(empty=True), 200, "<html>", "200 <html>: is not empty"),
         (LIST, 200, ids(1, 2), ""),
         (LIST, 200, "<html>", "200 <html>: is not JSON"),
         (LIST, 200, '"x"', "200, body: 'x' is not of type 'array'"),
