@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 
+from traderx_gate import traderx
 from traderx_gate.application import Service
 from traderx_gate.environment import REVISION, DeployedEnvironment
 from traderx_gate.errors import NotFoundError, RefusedError
-from traderx_gate.inspection import dependencies
+from traderx_gate.inspection import dependencies, ingress
 from traderx_gate.kube import Manifest, ObjectRef, owners_of
+from traderx_gate.traderx import Direct, Through
 from traderx_gate.verdict import Observation
 
 EXEC_TIMEOUT_S = 10.0
+FEED = "trade-feed"
+HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 EMPTY: Manifest = {"spec": {}}
 
 
@@ -78,3 +82,37 @@ def connections(environment: DeployedEnvironment) -> Iterator[Observation]:
                 if not dependencies.has_tool(ended):
                     raise RefusedError(f"pod {pod.name}: {ended.output.strip()} in its image")
                 yield dependencies.reached(pod.name, namespace, call, ended)
+
+
+def ingress_answers(environment: DeployedEnvironment) -> Iterator[Observation]:
+    """Ask every service that an ingress leads to, the way that a browser would.
+
+    Raises:
+        RefusedError: No controller has taken the Ingress objects: there is nothing to ask.
+    """
+    namespace = environment.spec.namespace
+    found = environment.kube.list("networking.k8s.io/v1", "Ingress", namespace=namespace)
+    routes = list(ingress.taken(found))
+    if not routes:
+        raise RefusedError(
+            f"no ingress controller has taken the Ingress objects of {namespace}: the cluster "
+            "lacks the capability ingress"
+        )
+    for route in routes:
+        service = environment.application.service(route.service)
+        way = Through(direct=Direct(route.url), host=route.host, prefix=route.prefix)
+        answer = traderx.identify(way, service)
+        if not route.prefix and route.service == FEED:
+            reply = way("GET", HANDSHAKE)
+            expected = "200 with a Socket.IO session"
+            met = reply.status == 200 and '"sid"' in reply.body
+            answer = traderx.Answer(
+                matches=met, expected=expected, seen=expected if met else reply.seen
+            )
+        yield Observation(
+            subject=f"{route.service} through {route.url}, host {route.host}{route.prefix or '/'}",
+            expected=answer.expected,
+            seen=answer.seen,
+            met=answer.matches,
+            where=f"kubectl -n {namespace} describe ingress",
+        )

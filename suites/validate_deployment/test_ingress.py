@@ -1,6 +1,7 @@
 """Ingress: its routes lead to what they name."""
 
 from fixtures.evidence import Observe
+from traderx_gate import workloads
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.inspection import ingress
 
@@ -16,3 +17,8 @@ def test_routes_lead_to_services(environment: DeployedEnvironment, observe: Obse
         )
     )
     assert unmet == ()
+
+
+def test_routes_answer(environment: DeployedEnvironment, observe: Observe) -> None:
+    """Through the ingress, every route answers as the service it leads to, Socket.IO included."""
+    assert observe(workloads.ingress_answers(environment)) == ()

@@ -1,6 +1,7 @@
 """Ingress: every route leads to a port of a Service that has ready pods."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from traderx_gate.inspection.endpoints import SERVICE_NAME
@@ -76,3 +77,46 @@ def _endpoints(name: str, slices: Sequence[Manifest]) -> list[Mapping[str, Any]]
 
 def _is_ready(endpoint: Mapping[str, Any]) -> bool:
     return (endpoint.get("conditions") or {}).get("ready") is not False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One path of an Ingress that a controller has taken.
+
+    Attributes:
+        url: Where the controller is reached.
+        host: The host that requests have to name; empty for any.
+        prefix: What comes before the Service's own paths; empty where the path is kept.
+        service: The Service that it leads to.
+    """
+
+    url: str
+    host: str
+    prefix: str
+    service: str
+
+
+def taken(ingresses: Sequence[Manifest]) -> Iterator[Route]:
+    """Yield the routes of the Ingress objects whose status says where they are reached."""
+    for ingress in ingresses:
+        url = _address(ingress)
+        for rule in ingress["spec"].get("rules") or ():
+            for path in (rule.get("http") or {}).get("paths") or ():
+                if url and "service" in path["backend"]:
+                    yield Route(
+                        url=url,
+                        host=rule.get("host", ""),
+                        # `/account-service(/|$)(.*)`: the rewrite takes the prefix off again
+                        prefix=path["path"].partition("(")[0] if "(" in path["path"] else "",
+                        service=path["backend"]["service"]["name"],
+                    )
+
+
+def _address(ingress: Manifest) -> str:
+    balancer = (ingress.get("status") or {}).get("loadBalancer") or {}
+    for one in balancer.get("ingress") or ():
+        host = one.get("ip") or one.get("hostname")
+        ports = [port["port"] for port in one.get("ports") or ()]
+        if host:
+            return f"http://{host}:{ports[0] if ports else 80}"
+    return ""

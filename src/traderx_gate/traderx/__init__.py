@@ -1,6 +1,6 @@
 """TraderX as its clients see it: asks a service by its own contract and judges the answer."""
 
-from traderx_gate.traderx.asking import Ask, Direct, Nowhere, Reply
+from traderx_gate.traderx.asking import Ask, Direct, Nowhere, Reply, Through
 from traderx_gate.traderx.clients import Account, Accounts, Database, Reading, ReferenceData, Stock
 from traderx_gate.traderx.identity import Answer, identify
 from traderx_gate.traderx.trading import Order, Position, Positions, Side, Trade, Trading
@@ -21,6 +21,7 @@ __all__ = [
     "Reply",
     "Side",
     "Stock",
+    "Through",
     "Trade",
     "Trading",
     "identify",

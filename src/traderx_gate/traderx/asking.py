@@ -69,6 +69,22 @@ class Direct:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Through:
+    """The way through an ingress: another address, the host named, a prefix before each path."""
+
+    direct: Direct
+    host: str
+    prefix: str
+
+    def __call__(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Send a request and return what came back."""
+        named = {"Host": self.host} if self.host else {}
+        return self.direct(method, self.prefix + path, headers={**(headers or {}), **named})
+
+
 @dataclass(frozen=True, slots=True)
 class Nowhere:
     """No way at all; every request ends before it began."""
