@@ -1,3 +1,5 @@
+from traderx_gate.inspection import ingress
+
 STATUS = {"loadBalancer": {"ingress": [{"ip": "127.0.0.1", "ports": [{"port": 8080}]}]}}
 SPEC = {
     "rules": [
