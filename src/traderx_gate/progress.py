@@ -54,6 +54,6 @@ class Steps:
         now = time.monotonic()
         if not self._console.is_terminal and now - self._said >= PLAIN_EVERY_S:
             self._said = now
-            self._console.print(
-                f"{self._what}: {number} of {self._total}, last {last}", markup=False
+            self._console.out(
+                f"{self._what}: {number} of {self._total}, last {last}", highlight=False
             )
