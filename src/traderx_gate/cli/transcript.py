@@ -9,7 +9,13 @@ from pathlib import Path
 import typer
 
 from traderx_gate.checkout import logs
-from traderx_gate.errors import GateError, RefusedError
+from traderx_gate.errors import (
+    ConfigurationError,
+    DeliveryError,
+    GateError,
+    RefusedError,
+    UnreachableError,
+)
 
 Say = Callable[[str], None]
 
@@ -18,7 +24,8 @@ Say = Callable[[str], None]
 def kept(command: str, environment: str, *, quiet: bool = False) -> Iterator[Say]:
     """Yield what says a line on the terminal and keeps it, with its time, in a log file.
 
-    A failure is kept too; it is the command line that shows it.
+    A failure is kept too; it is the command line that shows it. A command that is refused before
+    it said anything has done nothing, and leaves no log.
 
     Args:
         command: The command's name.
@@ -27,6 +34,7 @@ def kept(command: str, environment: str, *, quiet: bool = False) -> Iterator[Say
 
     Raises:
         RefusedError: The log cannot be written; nothing was done yet.
+        DeliveryError: What would have been a refusal came after something had been done.
     """
     now = dt.datetime.now(dt.UTC)
     path = logs() / f"{command}-{environment}-{now:%Y%m%dT%H%M%S}.log"
@@ -35,12 +43,15 @@ def kept(command: str, environment: str, *, quiet: bool = False) -> Iterator[Say
         file = path.open("a", encoding="utf-8", buffering=1)
     except OSError as error:
         raise RefusedError(f"cannot write {path}: {error.strerror}") from error
+    said = False
     with file:
 
         def keep(text: str) -> None:
             file.write(f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}Z {text}\n")
 
         def say(text: str) -> None:
+            nonlocal said
+            said = True
             typer.echo(text, err=quiet)
             keep(text)
 
@@ -48,8 +59,14 @@ def kept(command: str, environment: str, *, quiet: bool = False) -> Iterator[Say
         try:
             yield say
         except GateError as error:
+            refused = isinstance(error, ConfigurationError | RefusedError | UnreachableError)
+            if refused and not said:
+                path.unlink()
+                raise
             keep(f"failed: {error}")
             typer.echo(f"log: {_shown(path)}", err=True)
+            if refused:
+                raise DeliveryError(f"{error}; what was done before stays done") from error
             raise
         except KeyboardInterrupt:
             keep("interrupted")

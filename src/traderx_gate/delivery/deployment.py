@@ -126,8 +126,8 @@ def checked(settings: Settings, environment: str) -> DeployedEnvironment:
     """
     deployed = settings.connect(environment)
     with before_the_first_effect():
-        units = deployed.well_formed_units()
         deployed.kube.version()
+        units = deployed.well_formed_units()
     for slug in unit_slugs(deployed.application):
         if slug not in units:
             raise ConfigurationError(

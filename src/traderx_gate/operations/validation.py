@@ -63,12 +63,12 @@ def begin(
     """
     started = now()
     with before_the_first_effect():
-        environment.well_formed_units()
-        units = environment.revisions()
         facts = Cluster(
             kind=cluster, context=environment.kube.context, version=environment.kube.version()
         )
         provenance = environment.provenance()
+        environment.well_formed_units()
+        units = environment.revisions()
     run = runs.create(reports, runs.new_run_name(policy.kind, environment.spec.name, started))
     evidence = Evidence(
         run=run.name,

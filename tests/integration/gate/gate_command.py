@@ -217,6 +217,7 @@ def opened(cluster: RunCluster, folder: Path) -> Iterator[Gate]:
             environ={
                 **kept,
                 "TRADERX_GATE_STATE": str(cluster.state),
+                "TRADERX_GATE_LOGS": str(folder / "logs"),
                 "TRADERX_GATE_REPORTS": str(folder / "reports"),
                 "TRADERX_GATE_KEY": str(folder / "key.pem"),
                 "TRADERX_PROJECT": PROJECT,

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from traderx_gate.cli import transcript
-from traderx_gate.errors import DeliveryError, RefusedError
+from traderx_gate.errors import (
+    ConfigurationError,
+    DeliveryError,
+    GateError,
+    RefusedError,
+    UnreachableError,
+)
 
 
 @pytest.fixture
@@ -74,3 +80,22 @@ def test_log_that_cannot_be_written(logs: Path) -> None:
     logs.write_text("a file where the folder belongs")
     with pytest.raises(RefusedError, match="cannot write"), transcript.kept("deploy", "dev"):
         raise AssertionError
+
+
+@pytest.mark.parametrize("error", [ConfigurationError, RefusedError, UnreachableError])
+def test_refused_command_leaves_no_log(
+    logs: Path, capsys: pytest.CaptureFixture[str], error: type[GateError]
+) -> None:
+    """A command that is refused before it said anything has done nothing worth keeping."""
+    with pytest.raises(error), transcript.kept("deploy", "dev"):
+        raise error("no")
+    assert (list(logs.iterdir()), capsys.readouterr().err) == ([], "")
+
+
+def test_what_fails_half_way_is_no_refusal(logs: Path) -> None:
+    """Something that cannot be reached after something was done is a failure, and kept."""
+    with pytest.raises(DeliveryError, match="gone; what was done"):  # noqa: PT012, SIM117
+        with transcript.kept("deploy", "dev") as say:
+            say("base: made")
+            raise UnreachableError("gone")
+    assert kept(logs)[1:] == ["base: made", "failed: gone"]
