@@ -13,7 +13,7 @@ from traderx_gate.progress import Steps
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock of which a test sets the time."""
     times = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: times[0])
+    monkeypatch.setattr("traderx_gate.progress.time.monotonic", lambda: times[0])
     return times
 
 
