@@ -225,11 +225,11 @@ class Laboratory:
         assert response.status_code == 200, response.text
         return response.text
 
-    def follow(self, pod: str) -> Iterator[str]:
+    def follow(self, pod: str, **options: str) -> Iterator[str]:
         """Yield the pod's log lines until its container ends."""
         with self._connection.session.get(
             f"{self._connection.host}{self.path}/pods/{pod}/log",
-            params={"follow": "true"},
+            params={"follow": "true", **options},
             stream=True,
             timeout=(5, DEADLINE_S),
         ) as response:

@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traderx_embedded.kubernetes.node.back_off import BackOff
-from traderx_embedded.kubernetes.node.worker import _go_duration
+from traderx_embedded.kubernetes.node.keeper import _go_duration
 
 
 def delays(base_s: float, runs_s: list[float]) -> list[float]:

@@ -3,10 +3,13 @@
 
 Python imports this at start because the node puts its directory first on PYTHONPATH. Wildcard binds
 go to the pod's private address, cluster names resolve from the node's file, connections to 10.P.x.y
-go to 127.P.x.y, where the node accepts them, and localhost is the pod's own.
+go to 127.P.x.y, where the node accepts them, localhost is the pod's own, and paths of volumes lead
+below the container's root.
 It must stay light, import nothing of ours, and do nothing outside a pod.
 """
 
+import builtins
+import io
 import json
 import os
 import socket
@@ -18,10 +21,18 @@ _NETWORK = os.environ.get("TRADERX_POD_NETWORK", "") + "."
 _HOSTS = os.environ.get("TRADERX_HOSTS", "")
 _NAMESPACE = os.environ.get("TRADERX_NAMESPACE", "")
 _HOSTNAME = os.environ.get("HOSTNAME", "")
+_STATE = os.environ.get("TRADERX_STATE", "") + "/"
+_ROOT = os.environ.get("TRADERX_ROOT", "")
+_MOUNTS = tuple(filter(None, os.environ.get("TRADERX_MOUNTS", "").split(":")))
 
 _WILDCARDS = {"", "0.0.0.0", "::", None, b"", b"0.0.0.0", b"::"}
 _LOCAL = {"127.0.0.1", "localhost", "::1"}
 _LISTEN = "0A"
+_WITH_PATH = (
+    "access", "chdir", "chmod", "chown", "listdir", "lstat", "mkdir", "open", "readlink", "remove",
+    "rmdir", "scandir", "stat", "statvfs", "truncate", "unlink", "utime",
+)  # fmt: skip
+_WITH_TWO_PATHS = ("link", "rename", "replace")
 
 _bind = socket.socket.bind
 _connect = socket.socket.connect
@@ -145,6 +156,38 @@ def _gethostbyaddr(address: str) -> tuple[str, list[str], list[str]]:
     raise socket.herror(1, "Unknown host")
 
 
+def _really(path: Any) -> Any:
+    """Return where a path of a volume is."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return path
+    text = os.fsdecode(path)
+    # The cluster's own files stay where they are, also if a volume is at /tmp and they below it.
+    if not text.startswith(_STATE):
+        for mount in _MOUNTS:
+            if text == mount or text.startswith(mount + "/"):
+                found = _ROOT + text
+                return os.fsencode(found) if isinstance(path, bytes) else found
+    return path
+
+
+def _of_path(function: Any) -> Any:
+    return lambda path=".", *rest, **options: function(_really(path), *rest, **options)
+
+
+def _of_two_paths(function: Any) -> Any:
+    return lambda source, target, **options: function(_really(source), _really(target), **options)
+
+
+def _install_mounts() -> None:
+    module: Any = os
+    for name in _WITH_PATH:
+        setattr(module, name, _of_path(getattr(os, name)))
+    for name in _WITH_TWO_PATHS:
+        setattr(module, name, _of_two_paths(getattr(os, name)))
+    opens: Any = _of_path(builtins.open)
+    builtins.open = io.open = opens
+
+
 def _install() -> None:
     methods: Any = socket.socket
     methods.bind = _bind_here
@@ -160,3 +203,5 @@ def _install() -> None:
 
 if _BIND:
     _install()
+if _MOUNTS:
+    _install_mounts()

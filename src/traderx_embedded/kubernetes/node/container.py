@@ -13,6 +13,7 @@ from pathlib import Path
 
 from traderx_embedded.kubernetes.node import clock, processes
 from traderx_embedded.kubernetes.node.container_log import ContainerLog
+from traderx_embedded.kubernetes.node.volume import is_below
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,6 +23,21 @@ OUTPUT_END_S = 2.0
 
 class StartError(Exception):
     """The program could not be started, such as one that does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounts:
+    """Where the paths of a container's volumes really are: below a root."""
+
+    root: Path
+    paths: tuple[str, ...]
+
+    def lead(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Return the words, those that are a path of a volume replaced by where it really is."""
+        return tuple(
+            f"{self.root}{word}" if any(is_below(word, path) for path in self.paths) else word
+            for word in words
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +53,7 @@ class Launch:
     environment: Mapping[str, str]
     directory: Path
     log: Path
+    mounts: Mounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from traderx_embedded.kubernetes.node.probe import MAX_OUTPUT, Answer
 
 
 def program(run: ContainerRun, command: Sequence[str]) -> tuple[str, ...]:
-    """Return the command with its program looked up in the container's PATH."""
+    """Return the command with its program looked up in the container's PATH, paths led."""
+    command = run.launch.mounts.lead(command)
     found = shutil.which(command[0], path=run.launch.environment["PATH"])
     return (found or command[0], *command[1:])
 

@@ -69,7 +69,7 @@ class Recorder:
 
     def _record(self, pod: Pod, kind: str, reason: str, message: str) -> None:
         moment, now_s = clock.now(), time.monotonic()
-        key = (pod.uid, kind, reason, message)
+        key = (pod.uid, pod.container.name, kind, reason, message)
         series = self._series.get(key)
         if series is None or now_s - series.last_s > FORGET_S:
             self._forget(now_s)
@@ -109,6 +109,7 @@ class Recorder:
             self._queue.put_nowait(series)
 
     def _body(self, pod: Pod, kind: str, reason: str, message: str) -> dict[str, Any]:
+        section = "initContainers" if pod.container.is_init else "containers"
         return {
             "metadata": {
                 "name": f"{pod.name}.{next(self._numbers):x}",
@@ -120,7 +121,7 @@ class Recorder:
                 "namespace": pod.namespace,
                 "name": pod.name,
                 "uid": pod.uid,
-                "fieldPath": f"spec.containers{{{pod.container.name}}}",
+                "fieldPath": f"spec.{section}{{{pod.container.name}}}",
             },
             "type": kind,
             "reason": reason,

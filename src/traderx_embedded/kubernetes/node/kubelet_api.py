@@ -6,6 +6,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from traderx_embedded.kubernetes.node import container_log, log_reader, streams, websocket
+from traderx_embedded.kubernetes.node.keeper import Keeper
 from traderx_embedded.kubernetes.node.settings import Settings
 from traderx_embedded.kubernetes.node.spdy import Connection
 from traderx_embedded.kubernetes.node.status import Waiting
@@ -54,20 +55,27 @@ class KubeletApi:
         worker = self._find(match["namespace"], match["pod"])
         if worker is None:
             raise web.HTTPNotFound(text=f'pod "{match["pod"]}" is not on this node')
-        name = match.get("container", worker.pod.container.name)
-        if name != worker.pod.container.name:
-            raise web.HTTPNotFound(text=f'container "{name}" not found in pod "{match["pod"]}"')
         return worker
 
-    async def _logs(self, request: web.Request) -> web.StreamResponse:
+    def _keeper(self, request: web.Request) -> tuple[PodWorker, Keeper]:
         worker = self._worker(request)
+        name = request.match_info.get("container", worker.pod.container.name)
+        keeper = worker.keeper(name)
+        if keeper is None:
+            raise web.HTTPNotFound(text=f'container "{name}" not found in pod "{worker.pod.name}"')
+        return worker, keeper
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        worker, keeper = self._keeper(request)
         try:
             question = log_reader.Question.from_query(dict(request.query))
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"unreadable option: {error}") from error
-        restart = self._run_number(worker, previous=request.query.get("previous") in {"true", "1"})
-        path = container_log.path_of(self._settings.pods / worker.pod.uid, restart)
-        run = worker.record.run if restart == worker.record.restarts else None
+        restart = _run_number(
+            worker, keeper, previous=request.query.get("previous") in {"true", "1"}
+        )
+        path = container_log.path_of(keeper.logs, restart)
+        run = keeper.record.run if restart == keeper.record.restarts else None
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
 
@@ -81,29 +89,11 @@ class KubeletApi:
             return response  # the reader went away
         return response
 
-    def _run_number(self, worker: PodWorker, *, previous: bool) -> int:
-        """Return the number of the container's run whose log is asked for."""
-        record, name = worker.record, worker.pod.container.name
-        directory = self._settings.pods / worker.pod.uid
-        waiting = record.state if isinstance(record.state, Waiting) else None
-        candidates = [record.restarts, record.restarts - 1]
-        if previous and waiting is None:
-            candidates.pop(0)
-        for number in candidates:
-            if container_log.path_of(directory, number).exists():
-                return number
-        if previous:
-            text = f'previous terminated container "{name}" in pod "{worker.pod.name}" not found'
-        else:
-            reason = waiting.reason if waiting is not None else "its log is gone"
-            text = f'container "{name}" in pod "{worker.pod.name}" is waiting to start: {reason}'
-        raise web.HTTPBadRequest(text=text)
-
     async def _exec(self, request: web.Request) -> web.StreamResponse:
-        worker = self._worker(request)
-        run = worker.record.run
+        _, keeper = self._keeper(request)
+        run = keeper.record.run
         if run is None or not run.is_running:
-            raise web.HTTPNotFound(text=f'container not found ("{worker.pod.container.name}")')
+            raise web.HTTPNotFound(text=f'container not found ("{keeper.name}")')
         command = request.query.getall("command", [])
         if not command:
             raise web.HTTPBadRequest(text="a command is needed")
@@ -144,3 +134,21 @@ class KubeletApi:
 
 async def _healthz(_request: web.Request) -> web.Response:
     return web.Response(text="ok")
+
+
+def _run_number(worker: PodWorker, keeper: Keeper, *, previous: bool) -> int:
+    """Return the number of the container's run whose log is asked for."""
+    record, name, directory = keeper.record, keeper.name, keeper.logs
+    waiting = record.state if isinstance(record.state, Waiting) else None
+    candidates = [record.restarts, record.restarts - 1]
+    if previous and waiting is None:
+        candidates.pop(0)
+    for number in candidates:
+        if container_log.path_of(directory, number).exists():
+            return number
+    if previous:
+        text = f'previous terminated container "{name}" in pod "{worker.pod.name}" not found'
+    else:
+        reason = waiting.reason if waiting is not None else "its log is gone"
+        text = f'container "{name}" in pod "{worker.pod.name}" is waiting to start: {reason}'
+    raise web.HTTPBadRequest(text=text)

@@ -3,22 +3,28 @@
 The environment's sources are parsed in `environment.py`, probes in `probe.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from traderx_embedded.kubernetes.node.probe import Probe
+from traderx_embedded.kubernetes.node.volume import Volume, mounts, parse_volumes
+from traderx_embedded.kubernetes.node.volume import refusals as volume_refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """The one container of a pod.
+    """A container of a pod.
 
     Attributes:
+        is_init: Whether it has to end before the pod's main container is started.
+        mounts: The name of the volume at each path.
         spec: The rest of the container's JSON, read by `environment.py`.
     """
 
     name: str
+    is_init: bool
     image: str
     pull_policy: str
     command: tuple[str, ...]
@@ -31,14 +37,17 @@ class Container:
     limits: Mapping[str, str]
     requests: Mapping[str, str]
     pre_stop: Mapping[str, Any] | None
+    mounts: Mapping[str, str]
     spec: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """One version of a pod object.
+    """One version of a pod object, seen from one of its containers.
 
     Attributes:
+        container: The main container, unless this was made by `for_init`.
+        init_containers: Those that run before it, in their order.
         deletion_grace_s: Set once the pod is being deleted.
         status: The status in the API, which outlives the node's own memory.
         refusals: What the pod asks for and this node cannot do.
@@ -58,6 +67,8 @@ class Pod:
     service_account: str
     hostname: str
     container: Container
+    init_containers: tuple[Container, ...]
+    volumes: tuple[Volume, ...]
     status: Mapping[str, Any]
     refusals: tuple[str, ...]
 
@@ -70,6 +81,15 @@ class Pod:
     def title(self) -> str:
         """The pod as a kubelet writes it in messages."""
         return f"{self.name}_{self.namespace}({self.uid})"
+
+    def for_init(self) -> "Iterator[Pod]":
+        """Yield the pod as each of its init containers sees it."""
+        return (replace(self, container=container) for container in self.init_containers)
+
+    def logs(self, pods: Path) -> Path:
+        """Return the folder of the container's logs; `pods` has the folders of all pods."""
+        name = self.container.name
+        return pods / self.uid / "init" / name if self.container.is_init else pods / self.uid
 
     @property
     def is_terminal(self) -> bool:
@@ -96,18 +116,23 @@ def parse(document: Mapping[str, Any]) -> Pod:
         service_account=spec.get("serviceAccountName", ""),
         hostname=spec.get("hostname", metadata["name"]),
         container=_container(spec["containers"][0]),
+        init_containers=tuple(
+            _container(container, is_init=True) for container in spec.get("initContainers") or ()
+        ),
+        volumes=parse_volumes(spec),
         status=document.get("status", {}),
         refusals=tuple(_refusals(spec)),
     )
 
 
-def _container(spec: Mapping[str, Any]) -> Container:
+def _container(spec: Mapping[str, Any], *, is_init: bool = False) -> Container:
     ports = {
         port["name"]: port["containerPort"] for port in spec.get("ports", ()) if "name" in port
     }
     resources = spec.get("resources", {})
     return Container(
         name=spec["name"],
+        is_init=is_init,
         image=spec["image"],
         pull_policy=spec.get("imagePullPolicy", "IfNotPresent"),
         command=tuple(spec.get("command", ())),
@@ -120,6 +145,7 @@ def _container(spec: Mapping[str, Any]) -> Container:
         limits=resources.get("limits", {}),
         requests=resources.get("requests", {}),
         pre_stop=spec.get("lifecycle", {}).get("preStop"),
+        mounts=mounts(spec),
         spec=spec,
     )
 
@@ -135,17 +161,23 @@ def _refusals(spec: Mapping[str, Any]) -> list[str]:
         refusals.append(f"one container a pod, this one has {len(spec['containers'])}: {names}")
     refusals += [
         f"{key} is not supported"
-        for key in ("initContainers", "readinessGates", "hostNetwork", "hostPID", "hostIPC")
+        for key in ("readinessGates", "hostNetwork", "hostPID", "hostIPC")
         if spec.get(key)
     ]
+    inits: Sequence[Mapping[str, Any]] = spec.get("initContainers") or ()
     refusals += [
-        f'volume "{volume["name"]}" is of a type that is not supported: '
-        + ", ".join(sorted(volume.keys() - {"name"}))
-        for volume in spec.get("volumes") or ()
-        if not _is_token(volume)
+        f"init container {container['name']}: a restartPolicy of its own is not supported"
+        for container in inits
+        if "restartPolicy" in container
     ]
-    container = spec["containers"][0]
-    refusals += [
+    refusals += volume_refusals(spec)
+    for container in (*inits, spec["containers"][0]):
+        refusals += _refusals_of(container)
+    return refusals
+
+
+def _refusals_of(container: Mapping[str, Any]) -> list[str]:
+    refusals = [
         f"{key} is not of a supported kind (httpGet, tcpSocket, exec)"
         for key in ("startupProbe", "readinessProbe", "livenessProbe")
         if key in container and not container[key].keys() & {"httpGet", "tcpSocket", "exec"}
@@ -156,8 +188,3 @@ def _refusals(spec: Mapping[str, Any]) -> list[str]:
     if "preStop" in lifecycle and not lifecycle["preStop"].keys() & {"exec", "sleep"}:
         refusals.append("lifecycle.preStop is not of a supported kind (exec, sleep)")
     return refusals
-
-
-def _is_token(volume: Mapping[str, Any]) -> bool:
-    """Whether this is the service account volume that admission adds to every pod; ignored."""
-    return volume["name"].startswith("kube-api-access-") and "projected" in volume

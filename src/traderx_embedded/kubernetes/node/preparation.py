@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from traderx_embedded import images
-from traderx_embedded.kubernetes.node import container_log, environment
-from traderx_embedded.kubernetes.node.api import ApiError
-from traderx_embedded.kubernetes.node.container import Launch
-from traderx_embedded.kubernetes.node.environment import Reference, SourceError
+from traderx_embedded.kubernetes.node import container_log, environment, mounting, sources
+from traderx_embedded.kubernetes.node.container import Launch, Mounts
+from traderx_embedded.kubernetes.node.environment import Reference
 from traderx_embedded.kubernetes.node.pod import Pod
 from traderx_embedded.kubernetes.node.status import HOST_IP
 from traderx_embedded.kubernetes.node.surroundings import Surroundings
@@ -34,10 +33,12 @@ async def prepare(
     """Return what to run.
 
     Raises:
+        MountError: A volume cannot be made.
         SourceError: A config map, secret or key is missing, or the API does not answer.
     """
     await around.proxy.synced()
-    sources = {
+    root = await mounting.mount(pod, around)
+    data = {
         reference: await _fetch(pod, reference, around)
         for reference in environment.references(pod.container)
     }
@@ -48,36 +49,34 @@ async def prepare(
         allocatable=around.allocatable,
     )
     links = around.proxy.links(pod.namespace, own=pod.service_links)
-    declared = environment.build(pod, placement, links, sources)
+    declared = environment.build(pod, placement, links, data)
     home = _fresh_directory(around.settings.pods / pod.uid)
-    _forget_logs(around.settings.pods / pod.uid, before=restart - 1)
+    logs = pod.logs(around.settings.pods)
+    logs.mkdir(parents=True, exist_ok=True)
+    _forget_logs(logs, before=restart - 1)
     admin_port = _free_port(around.settings.networks.private_of(ip)) if image.admin else 0
     variables = {**_base(pod, home), **image.env, **declared}
     variables |= _marks(pod, around, variables, ip=ip, admin_port=admin_port)
+    variables |= {"TRADERX_ROOT": str(root), "TRADERX_MOUNTS": ":".join(pod.container.mounts)}
+    mounts = Mounts(root=root, paths=tuple(pod.container.mounts))
+    argv = environment.argv(pod.container, image.entrypoint, variables)
     return Prepared(
         launch=Launch(
             uid=pod.uid,
-            argv=_found(
-                environment.argv(pod.container, image.entrypoint, variables), variables["PATH"]
-            ),
+            argv=_found(mounts.lead(argv), variables["PATH"]),
             environment=variables,
-            directory=Path(pod.container.working_dir) if pod.container.working_dir else home,
-            log=container_log.path_of(around.settings.pods / pod.uid, restart),
+            directory=Path(*mounts.lead([pod.container.working_dir or str(home)])),
+            log=container_log.path_of(logs, restart),
+            mounts=mounts,
         ),
         admin_port=admin_port,
     )
 
 
 async def _fetch(pod: Pod, reference: Reference, around: Surroundings) -> dict[str, str] | None:
-    kind = "configmaps" if reference.kind == "ConfigMap" else "secrets"
-    try:
-        document = await around.api.get(
-            f"/api/v1/namespaces/{pod.namespace}/{kind}/{reference.name}"
-        )
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise SourceError(str(error)) from error
+    document = await sources.read(pod.namespace, reference, around.api)
+    if document is None:
+        return None
     data: dict[str, str] = document.get("data") or {}
     if reference.kind == "Secret":
         return {

@@ -48,16 +48,16 @@ class ContainerRecord:
 
 
 def recover(pod: Pod) -> ContainerRecord:
-    """Return the record of a pod that this node process has not seen before."""
+    """Return the record of the pod's container, which this node process has not seen before."""
+    reason = "PodInitializing" if pod.init_containers else "ContainerCreating"
     record = ContainerRecord(
-        state=Waiting(reason="ContainerCreating"),
+        state=Waiting(reason=reason),
         ip=pod.status.get("podIP", ""),
         pod_started=pod.status.get("startTime") or clock.seconds(clock.now()),
     )
-    statuses = pod.status.get("containerStatuses") or ()
-    if not statuses:
+    status = _status(pod)
+    if status is None:
         return record
-    status = statuses[0]
     record.restarts = status.get("restartCount", 0)
     record.container_id = status.get("containerID", "")
     record.image_id = status.get("imageID", "")
@@ -68,9 +68,19 @@ def recover(pod: Pod) -> ContainerRecord:
         record.last = _lost(state["running"], record.container_id)
     elif ended:
         record.last = _exit(ended)
-    if pod.is_terminal and record.last is not None:
+    completed = pod.container.is_init and record.last is not None and record.last.code == 0
+    if (pod.is_terminal or completed) and record.last is not None:
         record.state, record.final = record.last, True
     return record
+
+
+def _status(pod: Pod) -> Mapping[str, Any] | None:
+    if pod.container.is_init:
+        statuses = pod.status.get("initContainerStatuses") or ()
+        return next((s for s in statuses if s["name"] == pod.container.name), None)
+    statuses = pod.status.get("containerStatuses") or (None,)
+    found: Mapping[str, Any] | None = statuses[0]
+    return found
 
 
 def _lost(running: Mapping[str, Any], container_id: str) -> Exit:

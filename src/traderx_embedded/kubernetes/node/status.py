@@ -1,13 +1,13 @@
 """The status of a pod, as a kubelet writes it, made from what the node knows; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from traderx_embedded.kubernetes.node import clock
 from traderx_embedded.kubernetes.node.container import Exit
-from traderx_embedded.kubernetes.node.pod import Pod
+from traderx_embedded.kubernetes.node.pod import Container, Pod
 
 HOST_IP = "127.0.0.1"
 
@@ -32,7 +32,7 @@ State = Waiting | Running | Exit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that a pod's status says.
+    """All that a pod's status says of one container.
 
     Attributes:
         final: The container will not be started again.
@@ -49,16 +49,39 @@ class Snapshot:
     pod_started: str
     final: bool = False
 
+    @property
+    def has_completed(self) -> bool:
+        """Whether the container has ended as an init container has to."""
+        return self.final and isinstance(self.state, Exit) and self.state.code == 0
+
 
 def render(
-    pod: Pod, snapshot: Snapshot, previous: Mapping[str, tuple[str, str]], moment: datetime
+    pod: Pod,
+    snapshot: Snapshot,
+    previous: Mapping[str, tuple[str, str]],
+    moment: datetime,
+    inits: Sequence[Snapshot] = (),
 ) -> dict[str, Any]:
-    """Return the status; `previous` has each condition's last status and transition time."""
-    phase = _phase(snapshot)
+    """Return the status.
+
+    Args:
+        pod: The pod, seen from its main container.
+        snapshot: The main container.
+        previous: Each condition's last status and transition time.
+        moment: Now.
+        inits: The init containers, in their order.
+    """
+    phase = _phase(snapshot, inits)
     conditions = [
-        _condition(pod, fields, previous, moment) for fields in _conditions(pod, snapshot, phase)
+        _condition(pod, fields, previous, moment)
+        for fields in _conditions(pod, snapshot, phase, inits)
+    ]
+    initial = [
+        _container(container, state, started=False, ready=state.has_completed)
+        for container, state in zip(pod.init_containers, inits, strict=True)
     ]
     return {
+        **({"initContainerStatuses": initial} if initial else {}),
         "phase": phase,
         "observedGeneration": pod.generation,
         "hostIP": HOST_IP,
@@ -67,11 +90,17 @@ def render(
         "podIPs": [{"ip": snapshot.ip}],
         "startTime": snapshot.pod_started,
         "conditions": conditions,
-        "containerStatuses": [_container(pod, snapshot)],
+        "containerStatuses": [
+            _container(pod.container, snapshot, started=snapshot.started, ready=snapshot.ready)
+        ],
     }
 
 
-def _phase(snapshot: Snapshot) -> str:
+def _phase(snapshot: Snapshot, inits: Sequence[Snapshot]) -> str:
+    if any(init.final and not init.has_completed for init in inits):
+        return "Failed"
+    if not all(init.has_completed for init in inits):
+        return "Pending"
     if snapshot.final and isinstance(snapshot.state, Exit):
         return "Succeeded" if snapshot.state.code == 0 else "Failed"
     if isinstance(snapshot.state, Waiting) and snapshot.last is None:
@@ -79,7 +108,9 @@ def _phase(snapshot: Snapshot) -> str:
     return "Running"
 
 
-def _conditions(pod: Pod, snapshot: Snapshot, phase: str) -> list[dict[str, str]]:
+def _conditions(
+    pod: Pod, snapshot: Snapshot, phase: str, inits: Sequence[Snapshot]
+) -> list[dict[str, str]]:
     reason, message = "", ""
     if phase == "Succeeded":
         reason = "PodCompleted"
@@ -91,6 +122,17 @@ def _conditions(pod: Pod, snapshot: Snapshot, phase: str) -> list[dict[str, str]
     ready = {"status": "False" if reason else "True", "reason": reason, "message": message}
     has_sandbox = "False" if phase in {"Succeeded", "Failed"} else "True"
     initialized = {"status": "True", "reason": reason if phase == "Succeeded" else ""}
+    incomplete = [
+        container.name
+        for container, init in zip(pod.init_containers, inits, strict=True)
+        if not init.has_completed
+    ]
+    if incomplete:
+        initialized = {
+            "status": "False",
+            "reason": "ContainersNotInitialized",
+            "message": f"containers with incomplete status: [{' '.join(incomplete)}]",
+        }
     return [
         {"type": "PodReadyToStartContainers", "status": has_sandbox},
         {"type": "Initialized", **initialized},
@@ -117,22 +159,24 @@ def _condition(
     }
 
 
-def _container(pod: Pod, snapshot: Snapshot) -> dict[str, Any]:
+def _container(
+    container: Container, snapshot: Snapshot, *, started: bool, ready: bool
+) -> dict[str, Any]:
     return {
-        "name": pod.container.name,
-        "image": pod.container.image,
+        "name": container.name,
+        "image": container.image,
         "imageID": snapshot.image_id,
         "containerID": snapshot.container_id,
         "restartCount": snapshot.restarts,
-        "started": snapshot.started,
-        "ready": snapshot.ready,
+        "started": started,
+        "ready": ready,
         "state": _state(snapshot.state),
         "lastState": {} if snapshot.last is None else _state(snapshot.last),
         "resources": {
             key: dict(values)
             for key, values in (
-                ("limits", pod.container.limits),
-                ("requests", pod.container.requests),
+                ("limits", container.limits),
+                ("requests", container.requests),
             )
             if values
         },
