@@ -13,7 +13,7 @@ from traderx_gate.application import load
 from traderx_gate.checkout import REPORTS
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Environment, Json, Systems, lock, with_systems
-from traderx_gate.errors import EvidenceError
+from traderx_gate.errors import EvidenceError, RefusedError
 from traderx_gate.operations import validation
 from traderx_gate.operations.suite_run import LOG, run_suite
 from traderx_gate.progress import Steps
@@ -52,8 +52,11 @@ def validate(
             cut = run_suite(run, suite=SUITE, workers=workers, progress=steps.done)
         if cut:
             typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
-        evidence, decision = validation.decide(run, load().slugs)
-        _keep(run, evidence, decision)
+        try:
+            evidence, decision = validation.decide(run, load().slugs)
+            _keep(run, evidence, decision)
+        except RefusedError as error:  # the run has begun: it is no refusal any more
+            raise EvidenceError(f"{run.name} proves nothing: {error}") from error
     _show(run, decision, as_json=as_json)
 
 

@@ -24,6 +24,7 @@ COMMAND_TIMEOUT_S = 100
 REQUEST_TIMEOUT_S = 20
 COMMAND = (sys.executable, "-c", "from traderx_gate.cli import main; main()")
 SUITE = "suites/validate_deployment"
+RESULTS = "results.jsonl"
 
 Json = dict[str, Any]
 
@@ -205,6 +206,15 @@ def ref(kind: str, name: str) -> ObjectRef:
     version = "apps/v1" if kind == "Deployment" else "v1"
     namespace = "" if kind in {"Namespace", "Node"} else NAMESPACE
     return ObjectRef(api_version=version, kind=kind, name=name, namespace=namespace)
+
+
+def results_of(reports: Path) -> int:
+    """Return how many results the one run has, -1 before it has begun."""
+    runs = list(reports.glob("2*/evidence.dsse.json"))
+    if not runs:
+        return -1
+    results = runs[0].with_name(RESULTS)
+    return len(results.read_bytes().splitlines()) if results.exists() else 0
 
 
 @contextmanager

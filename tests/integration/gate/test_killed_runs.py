@@ -11,13 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.integration.gate.gate_command import COMMAND, SUITE, Gate
+from tests.integration.gate.gate_command import COMMAND, SUITE, Gate, results_of
 from traderx_gate.waiting import Deadline, polling, until
 
 SEED = 20261124
 MARK = "TRADERX_TEST_MARK"
-DEADLINE_S = 60.0
-RESULTS = "results.jsonl"
+DEADLINE_S = 90.0
 
 FORMS = {
     "validate": (*COMMAND, "validate", "dev"),
@@ -30,15 +29,6 @@ INSTANTS = {
     for number in SIGNALS
 }
 """How many claims have a result when the signal comes; 0 is: the run has just begun."""
-
-
-def results_of(reports: Path) -> int:
-    """Return how many results the one run has, -1 before it has begun."""
-    runs = list(reports.glob("2*/evidence.dsse.json"))
-    if not runs:
-        return -1
-    results = runs[0].with_name(RESULTS)
-    return len(results.read_bytes().splitlines()) if results.exists() else 0
 
 
 def marked(mark: str) -> list[str]:
