@@ -82,7 +82,10 @@ def uninstall(
     with before_the_first_effect():
         hub.info()
     if not yes:
-        typed = typer.prompt(f"This removes all of {resolved.project}. Type its name")
+        try:
+            typed = typer.prompt(f"This removes all of {resolved.project}. Type its name")
+        except typer.Abort as error:  # Ctrl-C, or nobody to ask
+            raise RefusedError("no name was typed; nothing was removed; --yes asks none") from error
         if typed != resolved.project:
             raise RefusedError(f"{typed!r} is not {resolved.project!r}; nothing was removed")
     with contextlib.ExitStack() as stack:
