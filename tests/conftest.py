@@ -1,5 +1,6 @@
 """One embedded cluster for all tests of a run, started by the first that asks for it."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ ROOT = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the run's folder."""
+    """Choose the run's folder; have Ctrl-C mean something to the programs that tests start."""
+    # whoever starts us in the background may have it ignored, and children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         config.stash[ROOT] = Path(config.workerinput["traderx_tests_root"])
     else:
