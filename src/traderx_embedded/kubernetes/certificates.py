@@ -50,7 +50,9 @@ def make(state: State, settings: Settings) -> None:
         _sign("kube-apiserver", authority, hosts=(*loopback, service, *names)).write(
             state.pki, "server"
         )
-        _sign("kubelet", authority, hosts=loopback).write(state.pki, "kubelet")
+        # The node also serves metrics, under the name of their service.
+        kubelet = (*loopback, "metrics-server.kube-system.svc")
+        _sign("kubelet", authority, hosts=kubelet).write(state.pki, "kubelet")
         for name, user, group in (
             ("kubelet-client", "kube-apiserver-kubelet-client", ADMINISTRATORS),
             ("node", f"system:node:{settings.node_name}", ADMINISTRATORS),

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,7 @@ from typing import Any, Self
 import requests
 from kubernetes import client, config
 from kubernetes.stream import portforward, stream
+from kubernetes.utils.quantity import parse_quantity
 
 IMAGE = "python:3.11-slim"
 DEADLINE_S = 40
@@ -273,9 +275,33 @@ class Laboratory:
             _preload_content=False,
         )
 
+    def attach(self, pod: str) -> Any:
+        """Follow what the pod's container says from now on; the client's own object."""
+        return stream(
+            self._connection.core.connect_get_namespaced_pod_attach,
+            pod,
+            self.namespace,
+            stdout=True,
+            stderr=True,
+            stdin=False,
+            tty=False,
+            _preload_content=False,
+        )
+
     @contextlib.contextmanager
     def forward(self, pod: str, port: int) -> Iterator[Any]:
         """Open a connection to a port of the pod."""
+        with self._forwarded(pod, port) as (connection, _):
+            yield connection
+
+    def forward_error(self, pod: str, port: int) -> str:
+        """Return why a connection to a port of the pod ended."""
+        with self._forwarded(pod, port) as (connection, forwarded):
+            assert connection.recv(1) == b""
+            return str(forwarded.error(port))
+
+    @contextlib.contextmanager
+    def _forwarded(self, pod: str, port: int) -> Iterator[Any]:
         forwarded = portforward(
             self._connection.core.connect_get_namespaced_pod_portforward,
             pod,
@@ -285,7 +311,7 @@ class Laboratory:
         connection = forwarded.socket(port)
         connection.settimeout(DEADLINE_S)
         try:
-            yield connection
+            yield connection, forwarded
         finally:
             connection.close()
             # The library's thread ends by itself then, but leaves its socket open.
@@ -293,6 +319,11 @@ class Laboratory:
                 if thread.name.startswith("Kubernetes port forward proxy"):
                     thread.join(REQUEST_DEADLINE_S)
             forwarded.websocket.shutdown()
+
+
+def quantity(text: str) -> Decimal:
+    """Return a quantity of the API as a number."""
+    return Decimal(parse_quantity(text))
 
 
 def by_name(name: str) -> dict[str, str]:

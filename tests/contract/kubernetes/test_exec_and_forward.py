@@ -9,7 +9,9 @@ from tests.contract.kubernetes.laboratory import DEADLINE_S, Executed, Laborator
 @pytest.fixture(scope="module")
 def pod(shared_lab: Laboratory) -> str:
     """A pod to run commands in, with a variable of its own."""
-    shared_lab.switchboard("web", {}, env=[{"name": "COLOUR", "value": "green"}])
+    probe = {"tcpSocket": {"port": 8080}}
+    colour = {"name": "COLOUR", "value": "green"}
+    shared_lab.switchboard("web", {}, env=[colour], readinessProbe=probe)
     shared_lab.until_ready("web")
     return "web"
 
@@ -73,6 +75,11 @@ def test_forwarded_port(shared_lab: Laboratory, pod: str) -> None:
             received += data
     assert received.startswith(b"HTTP/1.0 200 OK")
     assert received.endswith(b"ok")
+
+
+def test_forwarded_port_where_nothing_listens(shared_lab: Laboratory, pod: str) -> None:
+    """A connection to a port where nothing listens ends, and says why."""
+    assert "connection refused" in shared_lab.forward_error(pod, 9).lower()
 
 
 def test_pod_proxy(shared_lab: Laboratory, pod: str) -> None:

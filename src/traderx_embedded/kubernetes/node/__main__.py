@@ -22,10 +22,12 @@ from traderx_embedded.kubernetes.node.ingress_server import IngressServer
 from traderx_embedded.kubernetes.node.kubelet_api import KubeletApi
 from traderx_embedded.kubernetes.node.listening import PodPorts
 from traderx_embedded.kubernetes.node.memory import MemoryWatch
+from traderx_embedded.kubernetes.node.metrics_api import MetricsApi
 from traderx_embedded.kubernetes.node.node_object import NodeObject
 from traderx_embedded.kubernetes.node.service_proxy import ServiceProxy
 from traderx_embedded.kubernetes.node.settings import Settings, SettingsError
 from traderx_embedded.kubernetes.node.surroundings import Surroundings
+from traderx_embedded.kubernetes.node.usage import UsageMeter
 
 _LOG = logging.getLogger("traderx_embedded.kubernetes.node")
 
@@ -58,14 +60,19 @@ async def _serve(told: Settings, around: Surroundings, node: NodeObject) -> None
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    meter = UsageMeter(agent.runs)
+    metrics = MetricsApi(told, around.api, meter, agent.workers)
     ingress = IngressController(told, around.api)
     egress = await Egress(told, around.ports).start()
     runners = [
-        await KubeletApi(told, agent.find).start(),
+        await KubeletApi(told, agent.find, metrics).start(),
         await ControlApi(told, agent.workers).start(),
         await IngressServer(told, ingress, around.proxy).start(),
     ]
-    parts = (node, around.events, around.ports, around.memory, around.proxy, agent, ingress)
+    parts = (
+        *(node, around.events, around.ports, around.memory, around.proxy),
+        *(agent, ingress, meter, metrics),
+    )
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part.run()) for part in parts]

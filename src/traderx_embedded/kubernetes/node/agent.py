@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 
 from traderx_embedded.kubernetes.node import pod as pods
+from traderx_embedded.kubernetes.node.container import ContainerRun
 from traderx_embedded.kubernetes.node.pod import Pod
 from traderx_embedded.kubernetes.node.surroundings import Surroundings
 from traderx_embedded.kubernetes.node.watching import Changed, Listed, Removed, watch
@@ -32,6 +33,11 @@ class Agent:
     def workers(self) -> Iterable[PodWorker]:
         """Return all workers."""
         return tuple(self._workers.values())
+
+    def runs(self) -> Iterable[ContainerRun]:
+        """Return what runs now."""
+        found = (worker.active.record.run for worker in self._workers.values())
+        return tuple(run for run in found if run is not None and run.is_running)
 
     async def run(self) -> None:
         """Follow the assignments until cancelled."""

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from traderx_embedded.kubernetes.node.volume import is_below
 
 _LOG = logging.getLogger(__name__)
 
+# Pieces of output that an attached client may be behind.
+MAX_BEHIND = 256
 # How long output of a dead process may still arrive: everything that held the pipe is dead too.
 OUTPUT_END_S = 2.0
 
@@ -68,17 +70,46 @@ class Exit:
     message: str = ""
 
 
+class Attached:
+    """The output of a container from now on, for one client."""
+
+    def __init__(self) -> None:
+        self._chunks: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        self._ended = False
+
+    def put(self, name: str, data: bytes) -> None:
+        """Pass output on; a client that does not keep up gets no more."""
+        if self._chunks.qsize() >= MAX_BEHIND:
+            self.end()
+        elif not self._ended:
+            self._chunks.put_nowait((name, data))
+
+    def end(self) -> None:
+        """There is no more."""
+        if not self._ended:
+            self._ended = True
+            self._chunks.put_nowait(None)
+
+    async def read(self) -> tuple[str, bytes] | None:
+        """Return the next output and the name of its stream; None at the end."""
+        return await self._chunks.get()
+
+
 class _Output(asyncio.SubprocessProtocol):
     """Carries the program's output into its log, and notices its end."""
 
     def __init__(self, log: ContainerLog) -> None:
         loop = asyncio.get_running_loop()
         self._log = log
+        self.attached: set[Attached] = set()
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self._log.write("stdout" if fd == 1 else "stderr", data)
+        name = "stdout" if fd == 1 else "stderr"
+        self._log.write(name, data)
+        for attached in self.attached:
+            attached.put(name, data)
 
     def process_exited(self) -> None:
         if not self.exited.done():
@@ -86,6 +117,8 @@ class _Output(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._log.close()
+        for attached in self.attached:
+            attached.end()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -139,6 +172,18 @@ class ContainerRun:
     def is_writing(self) -> bool:
         """Whether output may still come into the log."""
         return not self._output.closed.done()
+
+    @contextlib.contextmanager
+    def attach(self) -> Iterator[Attached]:
+        """Have all output from now on, until the end of the block."""
+        attached = Attached()
+        self._output.attached.add(attached)
+        if not self.is_writing:
+            attached.end()
+        try:
+            yield attached
+        finally:
+            self._output.attached.discard(attached)
 
     async def wait(self) -> Exit:
         """Return how the run ended; nothing of it is alive then, and its log is complete."""

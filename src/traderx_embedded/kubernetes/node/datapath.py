@@ -6,6 +6,7 @@ A connection that cannot continue is reset, as by a host where nothing listens.
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -106,6 +107,12 @@ async def connect(target: Target) -> Pipe:
     async with asyncio.timeout(CONNECT_DEADLINE_S):
         _, pipe = await asyncio.get_running_loop().create_connection(Pipe, *target)
     return pipe
+
+
+def why_not_connected(port: int, error: OSError) -> str:
+    """Say as a kubelet does why a pod's port cannot be connected to."""
+    reason = os.strerror(error.errno).lower() if error.errno else "timed out"
+    return f"dial tcp4 127.0.0.1:{port}: connect: {reason}"
 
 
 class _Accepted(Pipe):

@@ -1,4 +1,4 @@
-"""The node's HTTPS API, which only the API server may call: logs, exec, port-forward."""
+"""The node's HTTPS API, which only the API server may call: logs, exec, attach, port-forward."""
 
 import ssl
 from collections.abc import Callable
@@ -6,7 +6,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from traderx_embedded.kubernetes.node import container_log, log_reader, streams, websocket
+from traderx_embedded.kubernetes.node.container import ContainerRun
 from traderx_embedded.kubernetes.node.keeper import Keeper
+from traderx_embedded.kubernetes.node.metrics_api import MetricsApi
 from traderx_embedded.kubernetes.node.settings import Settings
 from traderx_embedded.kubernetes.node.spdy import Connection
 from traderx_embedded.kubernetes.node.status import Waiting
@@ -18,16 +20,19 @@ Find = Callable[[str, str], PodWorker | None]
 class KubeletApi:
     """Answers for the pods of this node."""
 
-    def __init__(self, settings: Settings, find: Find) -> None:
+    def __init__(self, settings: Settings, find: Find, metrics: MetricsApi) -> None:
         self._settings = settings
         self._find = find
+        self._metrics = metrics
 
     async def start(self) -> web.AppRunner:
         """Listen, and return what has to be cleaned up at the end."""
         app = web.Application()
         app.router.add_get("/healthz", _healthz)
+        self._metrics.add_to(app)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
-        for kind, handler in (("exec", self._exec), ("portForward", self._forward)):
+        handlers = {"exec": self._exec, "attach": self._attach, "portForward": self._forward}
+        for kind, handler in handlers.items():
             for method in ("GET", "POST"):
                 app.router.add_route(method, f"/{kind}/{{namespace}}/{{pod}}", handler)
                 app.router.add_route(
@@ -65,6 +70,13 @@ class KubeletApi:
             raise web.HTTPNotFound(text=f'container "{name}" not found in pod "{worker.pod.name}"')
         return worker, keeper
 
+    def _running(self, request: web.Request) -> ContainerRun:
+        _, keeper = self._keeper(request)
+        run = keeper.record.run
+        if run is None or not run.is_running:
+            raise web.HTTPNotFound(text=f'container not found ("{keeper.name}")')
+        return run
+
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         worker, keeper = self._keeper(request)
         try:
@@ -90,29 +102,22 @@ class KubeletApi:
         return response
 
     async def _exec(self, request: web.Request) -> web.StreamResponse:
-        _, keeper = self._keeper(request)
-        run = keeper.record.run
-        if run is None or not run.is_running:
-            raise web.HTTPNotFound(text=f'container not found ("{keeper.name}")')
+        run = self._running(request)
         command = request.query.getall("command", [])
         if not command:
             raise web.HTTPBadRequest(text="a command is needed")
-        offered = ",".join(request.headers.getall("X-Stream-Protocol-Version", []))
-        protocol = next((name for name in streams.EXEC_PROTOCOLS if name in offered), None)
-        if protocol is None:
-            raise web.HTTPForbidden(text=f"no stream protocol in common, offered: {offered}")
-        names = {"input": "stdin", "output": "stdout", "error": "stderr"}
-        wanted = {name for key, name in names.items() if request.query.get(key) in {"1", "true"}}
-        with_terminal = request.query.get("tty") in {"1", "true"}
-        if with_terminal:
-            wanted = wanted - {"stderr"} | {"resize"}
+        wanted, with_terminal = _wanted(request)
         session = streams.ExecSession(
-            run=run,
-            command=command,
-            wanted=frozenset(wanted | {"error"}),
-            with_terminal=with_terminal,
+            run=run, command=command, wanted=wanted, with_terminal=with_terminal
         )
-        await session.serve(*await streams.upgrade(request, protocol))
+        await session.serve(*await streams.upgrade(request, _protocol(request)))
+        return streams.handed_over(request)
+
+    async def _attach(self, request: web.Request) -> web.StreamResponse:
+        run = self._running(request)
+        wanted, with_terminal = _wanted(request)
+        session = streams.AttachSession(run=run, wanted=wanted, with_terminal=with_terminal)
+        await session.serve(*await streams.upgrade(request, _protocol(request)))
         return streams.handed_over(request)
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
@@ -130,6 +135,24 @@ class KubeletApi:
         finally:
             writer.close()
         return streams.handed_over(request)
+
+
+def _protocol(request: web.Request) -> str:
+    offered = ",".join(request.headers.getall("X-Stream-Protocol-Version", []))
+    found = next((name for name in streams.EXEC_PROTOCOLS if name in offered), None)
+    if found is None:
+        raise web.HTTPForbidden(text=f"no stream protocol in common, offered: {offered}")
+    return found
+
+
+def _wanted(request: web.Request) -> tuple[frozenset[str], bool]:
+    """Return the streams that the client is going to open, and whether it has a terminal."""
+    names = {"input": "stdin", "output": "stdout", "error": "stderr"}
+    wanted = {name for key, name in names.items() if request.query.get(key) in {"1", "true"}}
+    with_terminal = request.query.get("tty") in {"1", "true"}
+    if with_terminal:
+        wanted = wanted - {"stderr"} | {"resize"}
+    return frozenset(wanted | {"error"}), with_terminal
 
 
 async def _healthz(_request: web.Request) -> web.Response:

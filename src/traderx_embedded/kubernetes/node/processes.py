@@ -55,6 +55,18 @@ def anonymous_bytes(pids: list[int]) -> int:
     return total
 
 
+def cpu_s(pids: list[int]) -> float:
+    """Return the CPU seconds of these processes, and of children they have waited for."""
+    ticks = 0
+    for pid in pids:
+        try:
+            stat = (PROC / str(pid) / "stat").read_bytes()
+        except OSError:
+            continue  # it has ended
+        ticks += sum(int(field) for field in stat.rpartition(b")")[2].split()[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def sessions() -> dict[int, list[int]]:
     """Return the live processes by session; the first process of a container leads a session."""
     found: dict[int, list[int]] = {}

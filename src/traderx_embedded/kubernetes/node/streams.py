@@ -1,10 +1,11 @@
-"""Exec and port-forward: what runs over the upgraded connections of the kubelet API."""
+"""Exec, attach and port-forward: what runs over the upgraded connections of the kubelet API."""
 
 import asyncio
 import contextlib
 import json
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -55,11 +56,10 @@ def handed_over(request: web.Request) -> web.StreamResponse:
 
 
 @dataclass(slots=True, kw_only=True)
-class ExecSession:
-    """One command in a container, with the streams that the client opens for it."""
+class Session(ABC):
+    """Work on a container, with the streams that the client opens for it."""
 
     run: ContainerRun
-    command: Sequence[str]
     wanted: frozenset[str]
     with_terminal: bool
     streams: dict[str, Stream] = field(default_factory=dict)
@@ -72,9 +72,9 @@ class ExecSession:
             self.complete.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Run the command once all streams are open, and send its output and result."""
+        """Do the work once all streams are open, until it is done or the client is gone."""
         connection = asyncio.create_task(Connection(reader, writer, self.opened).run())
-        working = asyncio.create_task(self._work())
+        working = asyncio.create_task(self._begin())
         try:
             await asyncio.wait({connection, working}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -88,9 +88,42 @@ class ExecSession:
             await asyncio.wait({working, connection})
             writer.close()
 
-    async def _work(self) -> None:
+    async def _begin(self) -> None:
         async with asyncio.timeout(STREAMS_DEADLINE_S):
             await self.complete.wait()
+        await self._work()
+
+    @abstractmethod
+    async def _work(self) -> None: ...
+
+    async def _answer(self, status: dict[str, object]) -> None:
+        for name in ("stdout", "stderr"):
+            if name in self.streams:
+                await self.streams[name].finish()
+        await self.streams["error"].finish(json.dumps(status).encode())
+
+
+@dataclass(slots=True, kw_only=True)
+class AttachSession(Session):
+    """The output of a container from now on; its input is not there to be written to."""
+
+    async def _work(self) -> None:
+        with self.run.attach() as output:
+            while (piece := await output.read()) is not None:
+                name, data = piece
+                name = "stdout" if self.with_terminal else name
+                if name in self.streams:
+                    await self.streams[name].write(data)
+        await self._answer(_result(0))
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecSession(Session):
+    """One command in a container."""
+
+    command: Sequence[str]
+
+    async def _work(self) -> None:
         terminal = Terminal() if self.with_terminal else None
         try:
             process = await self._start(terminal)
@@ -153,12 +186,6 @@ class ExecSession:
             if name in self.streams:
                 await self.streams[name].write(data)
 
-    async def _answer(self, status: dict[str, object]) -> None:
-        for name in ("stdout", "stderr"):
-            if name in self.streams:
-                await self.streams[name].finish()
-        await self.streams["error"].finish(json.dumps(status).encode())
-
 
 def _result(code: int) -> dict[str, object]:
     code = 128 - code if code < 0 else code
@@ -208,7 +235,7 @@ class Forwarding:
             async with asyncio.timeout(datapath.CONNECT_DEADLINE_S):
                 reader, writer = await asyncio.open_connection(self.address, port)
         except OSError as error:
-            return f"dial tcp4 127.0.0.1:{port}: connect: {error.strerror or 'timed out'}"
+            return datapath.why_not_connected(port, error)
         sending = asyncio.create_task(_copy_up(stream, writer))
         try:
             while data := await reader.read(CHUNK):

@@ -30,7 +30,7 @@ async def forward(request: web.Request, address: str) -> web.WebSocketResponse:
             async with asyncio.timeout(datapath.CONNECT_DEADLINE_S):
                 reader, writers[2 * index] = await asyncio.open_connection(address, port)
         except OSError as error:
-            text = f"dial tcp4 127.0.0.1:{port}: connect: {error.strerror or 'timed out'}"
+            text = datapath.why_not_connected(port, error)
             await socket.send_bytes(bytes([2 * index + 1]) + text.encode())
             continue
         copies.append(asyncio.create_task(_down(socket, 2 * index, reader)))

@@ -97,7 +97,7 @@ class PodWorker:
             self._leave()
 
     def _leave(self) -> None:
-        keeper = self._active()
+        keeper = self.active
         if keeper.record.run is not None:
             keeper.record.run.kill()
             keeper.forget(keeper.record.run)
@@ -127,14 +127,15 @@ class PodWorker:
 
     # The end.
 
-    def _active(self) -> Keeper:
-        """Return the keeper of the container that runs now, else the main one."""
+    @property
+    def active(self) -> Keeper:
+        """Who keeps the container that runs now, else the main one."""
         return next((keeper for keeper in self._inits if keeper.is_running), self._main)
 
     async def stop_now(self, grace_s: float) -> None:
         """The node ends: stop the container; its pod stays in the API."""
         await self._cease()
-        run = self._active().record.run
+        run = self.active.record.run
         if run is not None:
             await run.stop(grace_s)
 
@@ -146,7 +147,7 @@ class PodWorker:
 
     async def _finish(self) -> None:
         """Stop the container of a deleted pod, tell how it ended, remove the pod."""
-        keeper = self._active()
+        keeper = self.active
         run = keeper.record.run
         if run is not None and run.is_running:
             self._around.events.normal(self.pod, "Killing", f"Stopping container {keeper.name}")
