@@ -108,6 +108,8 @@ class FeedClient:
     def close(self) -> None:
         """Leave; the library leaves sockets open that the other side has closed."""
         self._client.disconnect()
+        # a connection that was lost is tried again for ever, beside all later tests
+        self._client.shutdown()
         self._http.close()
         for socket in self._sockets:
             socket.shutdown()  # type: ignore[no-untyped-call]
