@@ -12,7 +12,7 @@ from typing import Any
 from traderx_embedded import cluster, doctor, processes, supervisor
 from traderx_embedded.errors import EmbeddedError, RefusedError
 from traderx_embedded.kubernetes import programs
-from traderx_embedded.state import State
+from traderx_embedded.state import Outside, State
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +29,10 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("state", type=Path)
+        if name == "up":
+            command.add_argument("--outside", metavar="KIND", help="ConfigHub alone, for a cluster")
+            command.add_argument("--kubeconfig", type=Path)
+            command.add_argument("--context")
         if name == "down":
             command.add_argument("--keep-data", action="store_true")
         if name == "status":
@@ -65,7 +69,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "status":
         return _status(state, as_json=options.json, watch=options.watch)
     if options.command == "up":
-        cluster.up(state)
+        outside = options.outside and Outside(
+            kind=options.outside, kubeconfig=options.kubeconfig, context=options.context
+        )
+        cluster.up(state, outside)
         print(json.dumps(cluster.status(state), indent=1))
     elif options.command == "down":
         cluster.down(state, keep_data=options.keep_data)

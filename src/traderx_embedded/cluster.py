@@ -19,7 +19,7 @@ from traderx_embedded import state as state_directory
 from traderx_embedded.errors import LeftoverError, NotReadyError, NotStartedError, RefusedError
 from traderx_embedded.kubernetes import certificates, control_plane, programs
 from traderx_embedded.processes import ProcessSpec
-from traderx_embedded.state import Settings, State
+from traderx_embedded.state import Outside, Settings, State
 
 READY_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 45.0
@@ -43,22 +43,31 @@ def require_linux() -> None:
         )
 
 
-def up(state: State) -> None:
+def up(state: State, outside: Outside | None = None) -> None:
     """Bring everything up and wait until it is ready; harmless when it is.
 
+    Args:
+        state: Where.
+        outside: A cluster that is there already: ConfigHub alone is brought up beside it.
+
     Raises:
-        RefusedError: Nothing was started: platform, disk, slot, unreadable state.
+        RefusedError: Nothing was started: platform, disk, slot, unreadable state, another cluster.
         BuildError: The control plane cannot be built.
         NotStartedError: The system refused something; what had been made is gone again.
         NotReadyError: Something did not become ready; its last log lines are in the message.
     """
     require_linux()
-    folder = programs.find()
+    folder = None if outside else programs.find()
     with state.locked(waiting=lambda: _say("another command works on this cluster; waiting")):
         while True:
             settings = state.settings()
+            if settings is not None and settings.outside != outside:
+                raise RefusedError(
+                    f"{settings.outside or 'the embedded cluster'} is up here, not "
+                    f"{outside or 'the embedded cluster'}; take it down first: traderx-gate down"
+                )
             if settings is None or not _is_supervised(state):
-                settings = _start_or_clear(state, settings, folder)
+                settings = _start_or_clear(state, settings, folder, outside)
             if _await_ready(state, settings):
                 return
 
@@ -72,7 +81,9 @@ def _is_supervised(state: State) -> bool:
     return running is not None
 
 
-def _start_or_clear(state: State, known: Settings | None, folder: Path) -> Settings:
+def _start_or_clear(
+    state: State, known: Settings | None, folder: Path | None, outside: Outside | None
+) -> Settings:
     """Start; where that is not possible leave data of an earlier cluster, and nothing else."""
     free = shutil.disk_usage(state.root).free
     if free < DISK_NEEDED_BYTES:
@@ -83,7 +94,7 @@ def _start_or_clear(state: State, known: Settings | None, folder: Path) -> Setti
             f"{DISK_NEEDED_BYTES >> 20}; free some, or set TRADERX_GATE_STATE to another disk"
         )
     try:
-        return _start(state, known, folder)
+        return _start(state, known, folder, outside)
     except OSError as error:
         procfs.kill_marked(state.root)
         if known is None:
@@ -95,7 +106,9 @@ def _start_or_clear(state: State, known: Settings | None, folder: Path) -> Setti
         ) from error
 
 
-def _start(state: State, known: Settings | None, folder: Path) -> Settings:
+def _start(
+    state: State, known: Settings | None, folder: Path | None, outside: Outside | None
+) -> Settings:
     """Repair what a crash left, write down what shall run, start the supervisor."""
     left = procfs.kill_marked(state.root)
     if left:
@@ -105,18 +118,15 @@ def _start(state: State, known: Settings | None, folder: Path) -> Settings:
     slot, descriptor = slots.acquire(state, slot=known.slot if known else None)
     try:
         ports = slots.choose_ports(slot, previous=known.ports if known else None)
-        settings = Settings(slot=slot, ports=ports)
+        settings = Settings(slot=slot, ports=ports, outside=outside)
         state_directory.write(state.settings_file, json.dumps(settings.to_json(), indent=1))
         for path in (state.logs, state.processes, state.run):
             path.mkdir(mode=0o700, exist_ok=True)
-        certificates.make(state, settings)
-        specs = (
-            *control_plane.specs(state, settings, folder),
-            _node(state),
-            _confighub(settings),
-        )
-        for spec in specs:
-            processes.write(state, spec)
+        processes.write(state, _confighub(settings))
+        if folder is not None:
+            certificates.make(state, settings)
+            for spec in (*control_plane.specs(state, settings, folder), _node(state)):
+                processes.write(state, spec)
         _start_supervisor(state, descriptor)
     finally:
         os.close(descriptor)
@@ -169,10 +179,13 @@ def _await_ready(state: State, settings: Settings) -> bool:
     said = time.monotonic()
     awaited: list[tuple[str, str, Callable[[], str]]] = [
         ("ConfigHub", "confighub", lambda: _confighub_missing(state, settings)),
-        ("the Kubernetes API", "kube-apiserver", lambda: _api_missing(state, settings)),
-        ("the node", "node", lambda: _node_missing(state, settings)),
         ("every process", "supervisor", lambda: _process_missing(state)),
     ]
+    if settings.outside is None:
+        awaited[1:1] = [
+            ("the Kubernetes API", "kube-apiserver", lambda: _api_missing(state, settings)),
+            ("the node", "node", lambda: _node_missing(state, settings)),
+        ]
     for what, process, missing in awaited:
         while why := missing():
             now = time.monotonic()
@@ -281,16 +294,20 @@ def status(state: State) -> dict[str, Any]:
         raise RefusedError(f"{state.root}: nothing was brought up here")
     running = supervisor.read_status(state)
     listed = running.processes if running else ()
+    outside = settings.outside
     return {
         "running": bool(listed) and all(process.state == "running" for process in listed),
         "project": None,
-        "kubeconfig": str(state.kubeconfig),
-        "context": certificates.CONTEXT,
+        "cluster": outside.kind if outside else "embedded",
+        "kubeconfig": str(outside.kubeconfig if outside else state.kubeconfig),
+        "context": outside.context if outside else certificates.CONTEXT,
         "confighub": {
             "url": f"http://127.0.0.1:{settings.ports.confighub}",
             "token_file": str(state.confighub_token),
         },
-        "control": {
+        "control": None
+        if outside
+        else {
             "url": f"http://127.0.0.1:{settings.ports.control}",
             "token_file": str(state.control_token),
         },

@@ -48,12 +48,34 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """A cluster of somebody else's, beside which ConfigHub runs alone.
+
+    Attributes:
+        kind: As `--cluster` names it, such as `existing`.
+    """
+
+    kind: str
+    kubeconfig: Path
+    context: str
+
+    def __str__(self) -> str:
+        """Return `context C of /path`."""
+        return f"context {self.context} of {self.kubeconfig}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one cluster decided when it first came up: `state.json`."""
+    """What one cluster decided when it first came up: `state.json`.
+
+    Attributes:
+        outside: The cluster that is served; None for one of our own.
+    """
 
     slot: int
     ports: Ports
     node_name: str = NODE_NAME
+    outside: Outside | None = None
 
     @property
     def pod_network(self) -> str:
@@ -80,6 +102,9 @@ class Settings:
             "private_network": self.private_network,
             "node_name": self.node_name,
             "ports": asdict(self.ports),
+            "outside": None
+            if self.outside is None
+            else {**asdict(self.outside), "kubeconfig": str(self.outside.kubeconfig)},
         }
 
     @classmethod
@@ -99,7 +124,18 @@ class Settings:
             for name, port in numbers.items():
                 if not isinstance(port, int) or not 0 < port < 65536:
                     raise ValueError(f"ports.{name} is {port!r}, expected a port number")
-            return cls(slot=slot, ports=Ports(**numbers), node_name=str(value["node_name"]))
+            given = value.get("outside")
+            outside = given and Outside(
+                kind=str(given["kind"]),
+                kubeconfig=Path(given["kubeconfig"]),
+                context=str(given["context"]),
+            )
+            return cls(
+                slot=slot,
+                ports=Ports(**numbers),
+                node_name=str(value["node_name"]),
+                outside=outside,
+            )
         except KeyError as error:
             raise ValueError(f"key {error.args[0]!r} is missing") from error
         except TypeError as error:

@@ -167,7 +167,7 @@ def _kubernetes(resolved: Settings) -> Iterator[Finding]:
     )
     missing = [
         f"{verb} {resource} in {spec.namespace}"
-        for spec in load().environments
+        for spec in resolved.application().environments
         if spec.upstream
         for verb, group, resource in RIGHTS
         if not kube.may(verb, resource, group=group, namespace=spec.namespace)

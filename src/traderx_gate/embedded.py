@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from traderx_gate.checkout import state_directory
 from traderx_gate.confighub import Space, Worker
@@ -92,16 +93,21 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
     Raises:
         UnreachableError: The supervisor did not take it.
     """
-    if settings.cluster != "embedded":
+    try:
+        embedded_status()
+    except ConfigurationError as error:
+        if worker.condition == "Ready":
+            return  # somebody else's runs
         raise ConfigurationError(
-            f"no worker process can be started for --cluster {settings.cluster}"
-        )
-    port = settings.confighub_url.rpartition(":")[2]
+            f"no worker of {space.slug} is connected, and none can be started: nothing was brought "
+            "up here; do that with `traderx-gate up`, or start a worker yourself"
+        ) from error
+    context = ["--context", settings.context] if settings.context else []
     process = {
-        "argv": [sys.executable, "-m", "traderx_gate.worker"],
+        "argv": [sys.executable, "-m", "traderx_gate.worker", *context],
         "env": {
             "CONFIGHUB_URL": settings.confighub_url,
-            "CONFIGHUB_WORKER_PORT": port,
+            "CONFIGHUB_WORKER_PORT": _worker_port(settings.confighub_url),
             "CONFIGHUB_WORKER_ID": worker.id,
             "CONFIGHUB_WORKER_SECRET": worker.secret,
             "KUBECONFIG": str(settings.kubeconfig),
@@ -113,16 +119,24 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
     _tell_supervisor("add", space, json.dumps(process))
 
 
-def stop_worker(settings: Settings, space: Space) -> None:
+def stop_worker(space: Space) -> None:
     """Have the supervisor end the worker of a space, if it is one of ours.
 
     Raises:
         UnreachableError: The supervisor did not take it.
     """
-    if settings.cluster != "embedded":
-        return
-    if f"worker-{space.slug}" in {process["name"] for process in embedded_status()["processes"]}:
+    try:
+        running = {process["name"] for process in embedded_status()["processes"]}
+    except ConfigurationError:
+        return  # nothing of ours was brought up: no worker is ours
+    if f"worker-{space.slug}" in running:
         _tell_supervisor("remove", space, "")
+
+
+def _worker_port(url: str) -> str:
+    """Return the port at which ConfigHub takes workers: its own, if nothing else is said."""
+    given = os.environ.get("CONFIGHUB_WORKER_PORT")
+    return given or str(urlsplit(url).port or {"http": 80}.get(urlsplit(url).scheme, 443))
 
 
 def _tell_supervisor(action: str, space: Space, body: str) -> None:

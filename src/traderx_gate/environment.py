@@ -6,7 +6,13 @@ from functools import cached_property
 
 from traderx_gate.application import Application, EnvironmentSpec, Service
 from traderx_gate.confighub import ConfigHub, Space, Unit
-from traderx_gate.errors import ConfigurationError, NotFoundError, UnreachableError
+from traderx_gate.errors import (
+    ConfigurationError,
+    KubernetesError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+)
 from traderx_gate.kube import (
     Deployment,
     Kube,
@@ -16,9 +22,19 @@ from traderx_gate.kube import (
     images_of,
     owners_of,
     parse_manifests,
+    project_of,
 )
 from traderx_gate.kube.client import FIELD_MANAGER
 from traderx_gate.kube.drift import FieldDrift, compare
+from traderx_gate.reach import (
+    ANSWER_TIMEOUT_S,
+    Forwarded,
+    Forwards,
+    Reach,
+    ServiceProxy,
+    probe,
+    target,
+)
 from traderx_gate.traderx import Ask, Direct, Nowhere, Reply
 from traderx_gate.verdict import Environment, ServiceTimeline, UnitRevision
 
@@ -44,12 +60,25 @@ class DeployedEnvironment:
         application: Application,
         kube: Kube,
         confighub: ConfigHub,
+        reach: Reach | None = None,
     ) -> None:
         self.project = project
         self.spec = spec
         self.application = application
         self.kube = kube
         self.confighub = confighub
+        self._reach = reach
+        self._forwards = Forwards(kube, spec.namespace)
+
+    def close(self) -> None:
+        """Let go of every local port that leads to the environment."""
+        self._forwards.close()
+
+    def reach(self) -> Reach | None:
+        """Return the way to the services; None while none of them can be reached at all."""
+        if self._reach is None:
+            self._reach = probe(self.kube, self.spec.namespace)
+        return self._reach
 
     @property
     def identity(self) -> Environment:
@@ -126,13 +155,30 @@ class DeployedEnvironment:
         """Return the units by slug.
 
         Raises:
-            ConfigurationError: One is malformed; names it, and the line or key.
+            ConfigurationError: One is malformed, or they are for another namespace; names it, and
+                the line or key.
         """
         units = self.units()
         for unit in units.values():
             for manifest in self.manifests(unit):
                 images_of(manifest, source=f"unit {unit.slug}")
+                name = manifest["metadata"]["name"]
+                if manifest["kind"] == "Namespace" and name != self.spec.namespace:
+                    raise ConfigurationError(
+                        f"{self.space.slug} is installed for namespace {name}, not "
+                        f"{self.spec.namespace}; give --namespaces (or TRADERX_NAMESPACES) as "
+                        "`install` was given it"
+                    )
         return units
+
+    def foreign_objects(self) -> tuple[str, ...]:
+        """Return what units describe that would not carry the project's label, in words."""
+        return tuple(
+            f"unit {unit.slug}: {ObjectRef.of(manifest)}"
+            for unit in self.units().values()
+            for manifest in self.manifests(unit)
+            if project_of(manifest) != self.project
+        )
 
     def deployment(self, service: Service) -> Deployment:
         """Return the live deployment of a service."""
@@ -206,33 +252,42 @@ class DeployedEnvironment:
         live = self.kube.get(ObjectRef.of(manifest))
         return compare(live, self.kube.apply(manifest, dry_run=True), manager=FIELD_MANAGER)
 
-    def address(self, service: Service) -> str:
-        """Return the base URL at which a service's contract port is reached.
+    def url(self, service: Service) -> str:
+        """Return the base URL at which a service's contract port is reached from here.
+
+        Where addresses of Services cannot be reached it is one of this machine's, which leads to
+        one of the ready pods.
 
         Raises:
-            NotFoundError: The Service object or its port is missing.
-            UnreachableError: Service addresses cannot be reached from here.
+            NotFoundError: The Service object is missing, or has no ready pod.
+            RefusedError: No local port can be had.
         """
-        body = self.kube.get(
-            ObjectRef(
-                api_version="v1",
-                kind="Service",
-                namespace=self.spec.namespace,
-                name=service.slug,
-            )
-        )
-        return f"http://{body['spec']['clusterIP']}:{service.health.port}"
+        port = service.health.port
+        if self.reach() in {Reach.DIRECT, None}:
+            found = target(self.kube, self.spec.namespace, service.slug, port)
+            return f"http://{found.address}:{port}"
+        return self._forwards.url(service.slug, port)
 
     def ask(self, service: Service) -> Ask:
-        """Return the way to a service: its Service's address, or a pod where it has no Service.
+        """Return the way to a service: its Service, or a pod where it has no Service.
 
         A way is always returned; where there is none, asking says why.
         """
-        if self._has_service(service):
-            try:
-                return Direct(self.address(service))
-            except NotFoundError as error:
-                return Nowhere(str(error))
+        try:
+            return self._way(service) if self._has_service(service) else self._pod(service)
+        except (UnreachableError, KubernetesError, RefusedError) as error:
+            return Nowhere(str(error))
+
+    def _way(self, service: Service) -> Ask:
+        port, namespace = service.health.port, self.spec.namespace
+        reach = self.reach()
+        if reach is Reach.PROXY:
+            return ServiceProxy(kube=self.kube, namespace=namespace, name=service.slug, port=port)
+        if reach is Reach.FORWARD:
+            return Forwarded(forwards=self._forwards, service=service.slug, port=port)
+        return Direct(self.url(service))
+
+    def _pod(self, service: Service) -> Ask:
         pods = [pod for pod in self.pods(service) if pod.ready]
         if not pods:
             return Nowhere(f"{service.slug} has no Service, and no ready pod")
@@ -315,14 +370,15 @@ class _PodProxy:
     ) -> Reply:
         """Send a request and return what came back."""
         try:
-            status, body = self.kube.ask_pod(
+            status, body, received = self.kube.ask_pod(
                 self.pod.namespace,
                 self.pod.name,
                 self.port,
                 method=method,
                 path=path,
                 headers=headers or {},
+                timeout_s=ANSWER_TIMEOUT_S,
             )
         except UnreachableError as error:
             return Reply(status=None, body=str(error))
-        return Reply(status=status, body=body)
+        return Reply(status=status, body=body, headers=received)

@@ -2,21 +2,28 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from traderx_gate.application import load
+from traderx_gate.application import Application, load
 from traderx_gate.checkout import ROOT, state_directory
 from traderx_gate.confighub import ConfigHub
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.errors import ConfigurationError, UnreachableError
+from traderx_gate.errors import ConfigurationError, GateError, RefusedError, UnreachableError
 from traderx_gate.kube import Kube
+from traderx_gate.reach import Reach
 
 STATUS_TIMEOUT_S = 20
 PROJECT_FILE = ".cub-project"
+EMBEDDED = "embedded"
+EXISTING = "existing"
+NAMESPACES = "traderx"
+LONGEST_NAME = 40
+"""Names of spaces, namespaces and labels are made of it, and may have 63 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +32,24 @@ class Settings:
 
     Attributes:
         project: Prefix of the ConfigHub spaces.
+        namespaces: Prefix of the environments' namespaces.
         context: Context of the kubeconfig; empty for its current one.
+        reach: How services are reached (`reach.Reach`); empty to find out.
         token_file: File that holds ConfigHub's token.
     """
 
     cluster: str
     project: str
+    namespaces: str
     kubeconfig: Path
     context: str
     confighub_url: str
     token_file: Path
+    reach: str = ""
+
+    def application(self) -> Application:
+        """Return what is deployed, in the namespaces that were chosen."""
+        return load().in_namespaces(self.namespaces)
 
     def connect(self, environment: str) -> DeployedEnvironment:
         """Return an environment, its clients not yet used.
@@ -42,7 +57,7 @@ class Settings:
         Raises:
             ConfigurationError: Unknown environment, unusable kubeconfig or token file.
         """
-        application = load()
+        application = self.application()
         spec = application.environment(environment)
         if not spec.upstream:
             raise ConfigurationError(f"environment {spec.name} is cloned from, never deployed")
@@ -52,6 +67,7 @@ class Settings:
             application=application,
             kube=Kube.from_kubeconfig(self.kubeconfig, context=self.context or None),
             confighub=ConfigHub.from_token_file(self.confighub_url, self.token_file),
+            reach=Reach(self.reach) if self.reach else None,
         )
 
     def to_json(self) -> dict[str, str]:
@@ -67,25 +83,33 @@ class Settings:
 
 def resolve(
     *,
-    cluster: str = "embedded",
+    cluster: str | None = None,
     project: str | None = None,
+    namespaces: str | None = None,
     kubeconfig: str | None = None,
     context: str | None = None,
     confighub: str | None = None,
     confighub_token_file: str | None = None,
+    reach: str | None = None,
 ) -> Settings:
-    """Fill in what the user left out: from the environment, and from the embedded systems.
+    """Fill in what the user left out: from the environment, and from what is up.
 
     Raises:
-        ConfigurationError: Something is missing, or the embedded systems are not up.
+        ConfigurationError: Something is missing, or what is to be used is not up.
     """
     status: dict[str, Any] = {}
-    if cluster == "embedded" and not (kubeconfig and confighub and confighub_token_file):
+    if not (kubeconfig and confighub and confighub_token_file):
         status = running_status()
+        if cluster and status["cluster"] != cluster:
+            raise ConfigurationError(
+                f"what is up serves --cluster {status['cluster']}, not {cluster}; leave out "
+                "--cluster, or name everything: --kubeconfig, --confighub, --confighub-token-file"
+            )
+    cluster = cluster or str(status.get("cluster") or EXISTING)
     embedded = status.get("confighub") or {}
     token_file = confighub_token_file or os.environ.get("CONFIGHUB_TOKEN_FILE")
     found = {
-        "--kubeconfig": kubeconfig or status.get("kubeconfig") or os.environ.get("KUBECONFIG"),
+        "--kubeconfig": kubeconfig or status.get("kubeconfig"),
         "--confighub": confighub or embedded.get("url"),
         "--confighub-token-file": token_file or embedded.get("token_file"),
     }
@@ -95,10 +119,12 @@ def resolve(
     return Settings(
         cluster=cluster,
         project=resolve_project(project),
+        namespaces=resolve_namespaces(namespaces),
         kubeconfig=Path(found["--kubeconfig"] or ""),
         context=context or ("" if kubeconfig else status.get("context") or ""),
         confighub_url=str(found["--confighub"]),
         token_file=Path(found["--confighub-token-file"] or ""),
+        reach=reach or "",
     )
 
 
@@ -117,9 +143,67 @@ def resolve_project(given: str | None) -> str:
                 "or make one with `traderx-gate install dev`"
             )
         project = path.read_text().strip()
-    if not project.replace("-", "").isalnum() or not project.islower():
-        raise ConfigurationError(f"project {project!r}: use lower-case letters, digits and dashes")
-    return project
+    return _name("project", project)
+
+
+def resolve_namespaces(given: str | None) -> str:
+    """Return the prefix of namespaces: as given, TRADERX_NAMESPACES, or `traderx`.
+
+    Raises:
+        ConfigurationError: It cannot be part of a namespace's name.
+    """
+    return _name("namespaces", given or os.environ.get("TRADERX_NAMESPACES") or NAMESPACES)
+
+
+def _name(what: str, text: str) -> str:
+    """Return a name that spaces, namespaces and labels can be made of."""
+    if not re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", text, re.ASCII):
+        raise ConfigurationError(
+            f"{what} {text!r}: use lower-case letters, digits, and dashes between them"
+        )
+    if len(text) > LONGEST_NAME:
+        raise ConfigurationError(
+            f"{what} {text!r} has {len(text)} characters; use at most {LONGEST_NAME}"
+        )
+    return text
+
+
+def kubeconfig_path(given: str | None) -> Path:
+    """Return the kubeconfig of a cluster of the user's: as given, KUBECONFIG, or kubectl's own."""
+    named = given or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return Path(named).expanduser().absolute()
+
+
+def require_nothing_deployed_outside() -> None:
+    """Refuse to forget what is deployed in a cluster that goes on without us.
+
+    Raises:
+        RefusedError: ConfigHub knows of live objects there, or cannot be asked.
+    """
+    try:
+        status = embedded_status()
+    except ConfigurationError:
+        return  # nothing was brought up
+    if status["cluster"] == EMBEDDED:
+        return
+    hub = status["confighub"]
+    way_out = "`traderx-gate uninstall` removes them, `down --leave-objects` leaves them"
+    try:
+        confighub = ConfigHub.from_token_file(hub["url"], Path(hub["token_file"]))
+        live = [
+            space.slug
+            for space in confighub.space_list(where="Slug LIKE '%'")
+            if any(unit.live_state for unit in confighub.unit_list(space))
+        ]
+    except GateError as error:
+        raise RefusedError(
+            f"whether objects are deployed in context {status['context']} cannot be told: "
+            f"{error}; {way_out}"
+        ) from error
+    if live:
+        raise RefusedError(
+            f"objects of {', '.join(live)} are in context {status['context']}; {way_out}"
+        )
 
 
 def running_status() -> dict[str, Any]:
@@ -132,7 +216,7 @@ def running_status() -> dict[str, Any]:
     status = embedded_status()
     if not status.get("running"):
         raise ConfigurationError(
-            "the embedded cluster is not running; start it with `traderx-gate up`"
+            "not everything of it is running; start it with `traderx-gate up`, as before"
         )
     return status
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
@@ -205,6 +205,17 @@ class Application:
             ConfigurationError: Unknown; suggests the nearest.
         """
         return _named("service", slug, {service.slug: service for service in self.services})
+
+    def in_namespaces(self, prefix: str) -> Self:
+        """Return the application with the namespaces `<prefix>-<environment>`.
+
+        The one that others are cloned from is never deployed; its namespace stays.
+        """
+        environments = tuple(
+            replace(spec, namespace=f"{prefix}-{spec.name}") if spec.upstream else spec
+            for spec in self.environments
+        )
+        return replace(self, environments=environments)
 
     def environment(self, name: str) -> EnvironmentSpec:
         """Return an environment.

@@ -1,7 +1,9 @@
 """Commands about the embedded systems, and about what this machine lacks."""
 
 import json
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,18 +12,69 @@ from traderx_gate import embedded, settings
 from traderx_gate.application import load
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Json, Systems, with_systems
-from traderx_gate.errors import ConfigurationError
+from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
+from traderx_gate.kube import Kube, current_context
 
 
-@app.command(epilog="Example: traderx-gate up")
-def up() -> None:
+@app.command(
+    epilog="Examples: traderx-gate up; "
+    "traderx-gate up --cluster existing --kubeconfig ~/.kube/config --context my-cluster"
+)
+def up(
+    *,
+    cluster: Annotated[
+        Literal["embedded", "existing"],
+        typer.Option(help="existing: a cluster that is there; ConfigHub alone is started"),
+    ] = "embedded",
+    kubeconfig: Annotated[
+        str | None, typer.Option(help="of an existing cluster (default: KUBECONFIG)")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="its context; asked for where it is left out")
+    ] = None,
+) -> None:
     """Start the embedded cluster and ConfigHub; harmless when they run already."""
-    raise typer.Exit(embedded.run("up", quiet=True) or embedded.run("status"))
+    options: list[str] = []
+    if cluster == settings.EXISTING:
+        path, name = _existing(kubeconfig, context)
+        options = ["--outside", cluster, "--kubeconfig", str(path), "--context", name]
+    elif kubeconfig or context:
+        raise ConfigurationError("--kubeconfig and --context are for --cluster existing")
+    raise typer.Exit(embedded.run("up", options, quiet=True) or embedded.run("status"))
+
+
+def _existing(kubeconfig: str | None, context: str | None) -> tuple[Path, str]:
+    """Return the kubeconfig and context of a cluster that answers; its name has been typed."""
+    path = settings.kubeconfig_path(kubeconfig)
+    name = context or _typed(current_context(path))
+    with before_the_first_effect():
+        Kube.from_kubeconfig(path, context=name).version()
+    return path, name
+
+
+def _typed(name: str) -> str:
+    if not sys.stdin.isatty():
+        raise RefusedError(f"the current context is {name}; name it with --context to use it")
+    try:
+        typed = typer.prompt(f"The current context is {name}. Type its name to use it")
+    except typer.Abort as error:  # Ctrl-C
+        raise RefusedError("no name was typed; nothing was started") from error
+    if typed != name:
+        raise RefusedError(f"{typed!r} is not {name!r}; nothing was started")
+    return name
 
 
 @app.command(epilog="Example: traderx-gate down")
-def down() -> None:
+def down(
+    *,
+    leave_objects: Annotated[
+        bool,
+        typer.Option("--leave-objects", help="forget projects that are still deployed elsewhere"),
+    ] = False,
+) -> None:
     """Stop the embedded systems and remove what they left, also after a crash."""
+    if not leave_objects:
+        settings.require_nothing_deployed_outside()
     raise typer.Exit(embedded.run("down"))
 
 
@@ -50,7 +103,7 @@ def doctor(*, systems: Systems, as_json: Json = False) -> None:
     found = diagnosis.examine(
         lambda name: systems.resolve(project=name),
         project=systems.project,
-        is_embedded=systems.cluster == "embedded",
+        is_embedded=systems.cluster != settings.EXISTING,
     )
     if as_json:
         typer.echo(json.dumps([finding.to_json() for finding in found], indent=1))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from traderx_gate import embedded, runs, settings
-from traderx_gate.application import EnvironmentSpec, load
+from traderx_gate.application import Application, EnvironmentSpec, load
 from traderx_gate.application.layout import load_layout
 from traderx_gate.checkout import REPORTS, ROOT
 from traderx_gate.cli import transcript
@@ -41,14 +41,14 @@ def install(
     systems: Systems,
 ) -> None:
     """Make spaces, filters, sets, units and workers in ConfigHub; completes a half installation."""
-    application = load()
     project = _chosen_project(systems.project)
     resolved = systems.resolve(project=project)
+    application = resolved.application()
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
     with before_the_first_effect():
         hub.info()
     with contextlib.ExitStack() as stack:
-        wanted = _environments_of(what)
+        wanted = _environments_of(application, what)
         for spec in wanted:
             stack.enter_context(lock(spec.name))
         say = stack.enter_context(transcript.kept("install", what))
@@ -76,8 +76,8 @@ def uninstall(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Remove a project from the cluster and from ConfigHub: all that install and deploy made."""
-    application = load()
     resolved = systems.resolve()
+    application = resolved.application()
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
     with before_the_first_effect():
         hub.info()
@@ -95,15 +95,14 @@ def uninstall(
         removal = Removal(
             confighub=hub, application=application, project=resolved.project, report=say
         )
-        removal.everything(lambda space: embedded.stop_worker(resolved, space))
+        removal.everything(embedded.stop_worker)
         kept = ROOT / settings.PROJECT_FILE
         if kept.is_file() and kept.read_text().strip() == resolved.project:
             kept.unlink()
 
 
-def _environments_of(what: str) -> list[EnvironmentSpec]:
+def _environments_of(application: Application, what: str) -> list[EnvironmentSpec]:
     """Return the environments to install, each after the one that it is cloned from."""
-    application = load()
     cloned = [spec for spec in application.environments if spec.upstream]
     if what == "envs":
         return cloned

@@ -36,11 +36,13 @@ class Systems:
     """Which cluster and which ConfigHub a command works with, as the user gave them."""
 
     project: str | None
-    cluster: str
+    namespaces: str | None
+    cluster: str | None
     kubeconfig: str | None
     context: str | None
     confighub: str | None
     confighub_token_file: str | None
+    reach: str | None
 
     def resolve(self, *, project: str | None = None) -> Settings:
         """Fill in what was left out; another project may stand in for the one given.
@@ -51,10 +53,12 @@ class Systems:
         return settings.resolve(
             cluster=self.cluster,
             project=project or self.project,
+            namespaces=self.namespaces,
             kubeconfig=self.kubeconfig,
             context=self.context,
             confighub=self.confighub,
             confighub_token_file=self.confighub_token_file,
+            reach=self.reach,
         )
 
 
@@ -63,23 +67,34 @@ def _declared(
     project: Annotated[
         str | None, typer.Option(help="project name (default: .cub-project)")
     ] = None,
+    namespaces: Annotated[
+        str | None,
+        typer.Option(help="prefix of the namespaces (default: TRADERX_NAMESPACES, or traderx)"),
+    ] = None,
     cluster: Annotated[
-        Literal["embedded", "existing"], typer.Option(help="existing needs --kubeconfig")
-    ] = "embedded",
+        Literal["embedded", "existing"] | None,
+        typer.Option(help="which cluster (default: the one that `up` was given)"),
+    ] = None,
     kubeconfig: Annotated[
         str | None, typer.Option(help="kubeconfig of an existing cluster")
     ] = None,
     context: Annotated[str | None, typer.Option(help="context (default: the current one)")] = None,
     confighub: Annotated[str | None, typer.Option(help="URL of ConfigHub")] = None,
     confighub_token_file: Annotated[str | None, typer.Option(help="file with its token")] = None,
+    reach: Annotated[
+        Literal["direct", "service-proxy", "port-forward"] | None,
+        typer.Option(help="way to the services (default: the first of these that is open)"),
+    ] = None,
 ) -> Systems:
     return Systems(
         project=project,
+        namespaces=namespaces,
         cluster=cluster,
         kubeconfig=kubeconfig,
         context=context,
         confighub=confighub,
         confighub_token_file=confighub_token_file,
+        reach=reach,
     )
 
 

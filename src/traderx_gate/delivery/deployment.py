@@ -1,5 +1,6 @@
 """Deployment of an environment in dependency order; stops at the first service that fails."""
 
+import contextlib
 import datetime as dt
 import threading
 import time
@@ -17,6 +18,7 @@ from traderx_gate.errors import (
     GateError,
     before_the_first_effect,
 )
+from traderx_gate.kube import PROJECT_LABEL
 from traderx_gate.settings import Settings
 from traderx_gate.verdict import Rollout, ServiceRollout
 from traderx_gate.waiting import Deadline
@@ -53,9 +55,9 @@ def deploy(
             report(text)
 
     def deploy_service(slug: str) -> ServiceRollout:
-        mine = settings.connect(environment)
         service = application.service(slug)
-        reached = roll_out(mine, service, deadline, elapsed_s=elapsed_s, applied=lambda _: None)
+        with contextlib.closing(settings.connect(environment)) as mine:
+            reached = roll_out(mine, service, deadline, elapsed_s=elapsed_s, applied=lambda _: None)
         say(f"{slug}: healthy after {reached.healthy_s:.1f} s")
         return reached
 
@@ -128,6 +130,12 @@ def checked(settings: Settings, environment: str) -> DeployedEnvironment:
     with before_the_first_effect():
         deployed.kube.version()
         units = deployed.well_formed_units()
+    foreign = deployed.foreign_objects()
+    if foreign:
+        raise ConfigurationError(
+            f"{foreign[0]} does not carry the label {PROJECT_LABEL}: {deployed.project}; "
+            "nothing without it is changed: add it to the unit"
+        )
     for slug in unit_slugs(deployed.application):
         if slug not in units:
             raise ConfigurationError(

@@ -1,5 +1,6 @@
 """Installation: the project's spaces, base units, an environment's clones, worker and target."""
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from traderx_gate.application.catalogue import unit_slugs
 from traderx_gate.application.layout import Layout
 from traderx_gate.confighub import ConfigHub, Space, Target, Unit, Worker
 from traderx_gate.errors import DeliveryError
-from traderx_gate.kube import parse_manifests
+from traderx_gate.kube import PROJECT_LABEL, UNNAMED, parse_manifests
 from traderx_gate.waiting import Deadline, polling, until
 
 WORKER = "confighub-worker"
@@ -73,7 +74,8 @@ class Installation:
         present = {unit.slug for unit in self.confighub.unit_list(space)}
         missing = [slug for slug in unit_slugs(self.application) if slug not in present]
         for slug in missing:
-            self.confighub.unit_create(space, slug, unit_data(slug), labels=self._labels(slug))
+            data = _named(unit_data(slug), self.project)
+            self.confighub.unit_create(space, slug, data, labels=self._labels(slug))
         self.report(f"{space.slug}: {len(present) + len(missing)} units, {len(missing)} made")
         return space
 
@@ -139,7 +141,9 @@ class Installation:
 
     def _with_namespace(self, unit: Unit, old: str, new: str) -> Unit:
         """Move a fresh clone into the environment's namespace (D13), by text: bytes stay stable."""
-        data = unit.data.replace(old.encode(), new.encode())
+        # as a word: the project's own name may hold it
+        word = rb"(?<![a-z0-9-])" + re.escape(old.encode()) + rb"(?![a-z0-9-])"
+        data = re.sub(word, new.encode(), unit.data)
         if data == unit.data:
             return unit
         return self.confighub.unit_update(unit, data, change=f"namespace {new}")
@@ -163,3 +167,10 @@ class Installation:
     def _condition(self, space: Space) -> str:
         workers = {worker.slug: worker.condition for worker in self.confighub.worker_list(space)}
         return workers.get(WORKER, "")
+
+
+def _named(data: bytes, project: str) -> bytes:
+    """Return a unit whose objects carry the project's label."""
+    return data.replace(
+        f"{PROJECT_LABEL}: {UNNAMED}".encode(), f"{PROJECT_LABEL}: {project}".encode()
+    )

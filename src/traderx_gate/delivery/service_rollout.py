@@ -125,9 +125,13 @@ def roll_out(
         what="its replicas to be ready",
     )
     ready_s = elapsed_s()
-    ask = deployed.ask(service)
     until(
-        polling(lambda: traderx.identify(ask, service), every_s=POLL_S, deadline=deadline),
+        polling(
+            # the way to it may only now become known
+            lambda: traderx.identify(deployed.ask(service), service),
+            every_s=POLL_S,
+            deadline=deadline,
+        ),
         lambda answer: answer.matches,
         what=f"{service.health.method} {service.health.path} to answer {service.health.status}",
         describe=lambda answer: answer.seen,

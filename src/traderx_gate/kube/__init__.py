@@ -3,7 +3,7 @@
 Neither the client library's types nor its exceptions leave this package.
 """
 
-from traderx_gate.kube.client import Kube
+from traderx_gate.kube.client import Kube, current_context
 from traderx_gate.kube.execution import Executed
 from traderx_gate.kube.objects import (
     ContainerState,
@@ -16,8 +16,11 @@ from traderx_gate.kube.objects import (
     parse_manifests,
     parse_time,
 )
+from traderx_gate.kube.ownership import PROJECT_LABEL, UNNAMED, project_of, require_own
 
 __all__ = [
+    "PROJECT_LABEL",
+    "UNNAMED",
     "ContainerState",
     "Deployment",
     "Executed",
@@ -25,8 +28,11 @@ __all__ = [
     "Manifest",
     "ObjectRef",
     "Pod",
+    "current_context",
     "images_of",
     "owners_of",
     "parse_manifests",
     "parse_time",
+    "project_of",
+    "require_own",
 ]

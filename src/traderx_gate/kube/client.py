@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import urllib3
+import yaml
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import new_client_from_config
@@ -280,15 +281,41 @@ class Kube:
         method: str,
         path: str,
         headers: Mapping[str, str],
-    ) -> tuple[int, str]:
-        """Send a request to a pod through the API server; returns status and body.
+        timeout_s: float,
+    ) -> tuple[int, str, Mapping[str, str]]:
+        """Send a request to a pod through the API server; returns status, body and headers.
 
         What the API server itself answers, for instance 503 when the pod cannot be reached, cannot
         be told from what the pod answers.
         """
         root = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}:{port}/proxy"
-        response = self._send(method, root + path, headers=headers)
-        return response.status, response.data.decode(errors="replace")
+        return self._through(root, method, path, headers, timeout_s)
+
+    def ask_service(
+        self,
+        namespace: str,
+        service: str,
+        port: int,
+        *,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> tuple[int, str, Mapping[str, str]]:
+        """Send a request to a Service through the API server; returns status, body and headers.
+
+        What the API server itself answers cannot be told for sure from what the service answers.
+        """
+        root = f"/api/v1/namespaces/{quote(namespace)}/services/{quote(service)}:{port}/proxy"
+        return self._through(root, method, path, headers, timeout_s)
+
+    def _through(
+        self, root: str, method: str, path: str, headers: Mapping[str, str], timeout_s: float
+    ) -> tuple[int, str, Mapping[str, str]]:
+        response = self._send(method, root + path, headers=headers, timeout_s=timeout_s)
+        # the API server puts its own path before every address in a page that it passes on
+        body = response.data.decode(errors="replace").replace(root, "")
+        return response.status, body, dict(response.headers)
 
     def execute(
         self, namespace: str, pod: str, command: Sequence[str], *, timeout_s: float
@@ -387,3 +414,16 @@ class Kube:
 
 def _prefix(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def current_context(kubeconfig: Path) -> str:
+    """Return the name of a kubeconfig's current context.
+
+    Raises:
+        ConfigurationError: The file cannot be read or names none.
+    """
+    try:
+        name = yaml.safe_load(kubeconfig.read_text())["current-context"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"kubeconfig {kubeconfig}: no current context: {error}") from error
+    return str(name)

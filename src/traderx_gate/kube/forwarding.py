@@ -17,6 +17,10 @@ from kubernetes.stream import portforward
 from traderx_gate.errors import RefusedError
 
 CHUNK = 65536
+CLOSE_TIMEOUT_S = 10.0
+LIBRARY = "Kubernetes port forward proxy"
+"""How the library names its threads."""
+_OPENING = threading.Lock()
 log = logging.getLogger(__name__)
 
 
@@ -83,9 +87,7 @@ def _carry(here: socket.socket, api: ApiClient, namespace: str, pod: str, port: 
     own = CoreV1Api(ApiClient(api.configuration))
     with here:
         try:
-            session: Any = portforward(
-                own.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)
-            )
+            session, thread = _session(own, namespace, pod, port)
         except (ApiException, OSError) as error:
             log.warning("pod %s, port %d: %s", pod, port, error)
             return
@@ -96,6 +98,22 @@ def _carry(here: socket.socket, api: ApiClient, namespace: str, pod: str, port: 
             log.info("connection to pod %s ended: %s", pod, error)
         finally:
             session.close()
+            # the library's thread ends by itself then, but leaves its socket open
+            thread.join(CLOSE_TIMEOUT_S)
+            session.websocket.shutdown()
+
+
+def _session(api: CoreV1Api, namespace: str, pod: str, port: int) -> tuple[Any, threading.Thread]:
+    """Open a connection, and find the thread that the library starts for it."""
+    with _OPENING:
+        before = set(threading.enumerate())
+        session: Any = portforward(
+            api.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port)
+        )
+        (thread,) = [
+            new for new in set(threading.enumerate()) - before if new.name.startswith(LIBRARY)
+        ]
+    return session, thread
 
 
 def _relay(here: socket.socket, there: socket.socket) -> None:

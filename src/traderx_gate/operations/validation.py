@@ -16,6 +16,7 @@ from traderx_gate.errors import (
     before_the_first_effect,
 )
 from traderx_gate.policies import load_policy, policy_names
+from traderx_gate.reach import Reach
 from traderx_gate.runs import Run
 from traderx_gate.settings import Settings
 from traderx_gate.verdict import (
@@ -63,19 +64,23 @@ def begin(
     """
     started = now()
     with before_the_first_effect():
-        facts = Cluster(
-            kind=cluster, context=environment.kube.context, version=environment.kube.version()
-        )
+        version = environment.kube.version()
         provenance = environment.provenance()
         environment.well_formed_units()
         units = environment.revisions()
+        reach = environment.reach()
     run = runs.create(reports, runs.new_run_name(policy.kind, environment.spec.name, started))
     evidence = Evidence(
         run=run.name,
         kind=policy.kind,
         state=EvidenceState.STARTED,
         environment=environment.identity,
-        cluster=facts,
+        cluster=Cluster(
+            kind=cluster,
+            context=environment.kube.context,
+            version=version,
+            capabilities={"direct-addresses": reach is Reach.DIRECT},
+        ),
         provenance=provenance,
         units_before=units,
         units_after={},
@@ -112,8 +117,11 @@ def begin_session(
     run, evidence = begin(
         deployed, policy=policy, seed=seed, cluster=resolved.cluster, reports=reports
     )
+    # every process of the run reaches the services in the way that was recorded
+    reach = deployed.reach()
+    chosen = dataclasses.replace(resolved, reach=reach.value if reach else "")
     body = {
-        "settings": resolved.to_json(),
+        "settings": chosen.to_json(),
         "environment": environment,
         "seed": seed,
         "required": list(evidence.required),

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-import yaml
-
 from traderx_gate.errors import ConfigHubError, ConfigurationError
-from traderx_gate.kube import Kube
+from traderx_gate.kube import Kube, current_context
 from traderx_gate.worker.bridge import Bridge
 from traderx_gate.worker.protocol import WorkerClient
 from traderx_gate.worker.worker import Worker
@@ -60,19 +58,6 @@ class Settings:
             kubeconfig=Path(environment["KUBECONFIG"]),
             target_name=environment.get("IN_CLUSTER_TARGET_NAME", ""),
         )
-
-
-def current_context(kubeconfig: Path) -> str:
-    """Return the name of a kubeconfig's current context.
-
-    Raises:
-        ConfigurationError: The file cannot be read or names none.
-    """
-    try:
-        name = yaml.safe_load(kubeconfig.read_text())["current-context"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"kubeconfig {kubeconfig}: no current context: {error}") from error
-    return str(name)
 
 
 async def serve(settings: Settings, context: str) -> None:

@@ -14,7 +14,7 @@ from traderx_gate.errors import (
     NotFoundError,
     NotReachedError,
 )
-from traderx_gate.kube import Kube, Manifest, ObjectRef, parse_manifests
+from traderx_gate.kube import Kube, Manifest, ObjectRef, parse_manifests, require_own
 from traderx_gate.waiting import Deadline
 from traderx_gate.worker import readiness
 from traderx_gate.worker.protocol import ActionResult, Operation
@@ -67,6 +67,7 @@ class Bridge:
         progress("Starting to apply resources...")
         manifests = self._manifests(operation)
         deadline = Deadline(_wait_s(operation))
+        self._require_own(manifests)
         for manifest in sorted(manifests, key=lambda m: m["kind"] not in _FIRST):
             self._kube.apply(manifest)
         live = self._await_ready([ObjectRef.of(m) for m in manifests], deadline, progress)
@@ -105,7 +106,9 @@ class Bridge:
 
     def _destroy(self, operation: Operation, progress: Progress) -> ActionResult:
         progress("Starting to destroy resources...")
-        refs = [ObjectRef.of(manifest) for manifest in self._manifests(operation)]
+        manifests = self._manifests(operation)
+        self._require_own(manifests)
+        refs = [ObjectRef.of(manifest) for manifest in manifests]
         deadline = Deadline(_wait_s(operation))
         for ref in sorted(refs, key=lambda ref: ref.kind in _FIRST):
             try:
@@ -146,6 +149,12 @@ class Bridge:
         return ActionResult(
             result="RefreshAndDrifted", status="Completed", message=f"Drift found: {names}"
         )
+
+    def _require_own(self, manifests: Iterable[Manifest]) -> None:
+        """Refuse, before the first change, if one of the objects is somebody else's."""
+        for manifest in manifests:
+            for live in self._existing([ObjectRef.of(manifest)]):
+                require_own(manifest, live)
 
     def _existing(self, refs: Iterable[ObjectRef]) -> list[Manifest]:
         found = []

@@ -9,6 +9,7 @@ import yaml
 from traderx_embedded import images
 from traderx_gate import application
 from traderx_gate.application import Service, catalogue
+from traderx_gate.kube import PROJECT_LABEL, UNNAMED, project_of
 
 APPLICATION = application.load()
 SLUGS = catalogue.unit_slugs(APPLICATION)
@@ -76,6 +77,12 @@ def test_units_of_the_runbook() -> None:
     assert (len(runbook), set(SLUGS)) == (RUNBOOK_UNITS, runbook | ours)
 
 
+@each_unit
+def test_objects_carry_the_label(slug: str) -> None:
+    """Every object of every unit carries the label into which install puts the project's name."""
+    assert {project_of(body) for body in objects(slug)} == {UNNAMED}
+
+
 def test_ingress_is_last() -> None:
     """The namespace is applied first, the ingress last, as in the runbook."""
     assert (SLUGS[0], SLUGS[-1]) == ("namespace", "ingress")
@@ -124,7 +131,8 @@ def test_deployment_selects(entry: Service) -> None:
     deployment = only(entry, "Deployment")["spec"]
     labels: Mapping[str, str] = deployment["template"]["metadata"]["labels"]
     assert deployment["selector"]["matchLabels"] == {"app": entry.slug}
-    assert labels == {"app": entry.slug, "layer": entry.layer}
+    own = {"app": entry.slug, "layer": entry.layer}
+    assert labels == {PROJECT_LABEL: UNNAMED, **own}
 
 
 @each_address
