@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from traderx_gate import embedded, settings
+from traderx_gate import embedded, rights, settings
 from traderx_gate.application import load, unit_data
 from traderx_gate.application.catalogue import unit_slugs
 from traderx_gate.checkout import ROOT, require_checkout
@@ -20,15 +20,6 @@ from traderx_gate.errors import ConfigurationError, GateError
 from traderx_gate.kube import Kube, parse_manifests
 from traderx_gate.settings import Settings
 
-RIGHTS = (
-    ("get", "", "pods"),
-    ("list", "", "events"),
-    ("get", "", "pods/log"),
-    ("list", "apps", "deployments"),
-    ("watch", "apps", "deployments"),
-    ("patch", "apps", "deployments"),
-)
-"""What claims and deployments do in an environment's namespace: verb, API group, resource."""
 UNNAMED = "unnamed"
 """Stands for a project where none was chosen."""
 
@@ -165,19 +156,14 @@ def _kubernetes(resolved: Settings) -> Iterator[Finding]:
         level=Level.OK,
         seen=f"{kube.version()} answers; {resolved.kubeconfig}, {context}",
     )
-    missing = [
-        f"{verb} {resource} in {spec.namespace}"
-        for spec in resolved.application().environments
-        if spec.upstream
-        for verb, group, resource in RIGHTS
-        if not kube.may(verb, resource, group=group, namespace=spec.namespace)
-    ]
+    specs = resolved.application().environments
+    missing = rights.missing(kube, [spec.namespace for spec in specs if spec.upstream])
     if missing:
         yield Finding(
             check="rights",
             level=Level.PROBLEM,
-            seen=f"the kubeconfig's user may not {', '.join(missing)}",
-            advice="have a Role bound to it, or use another context",
+            seen=f"the kubeconfig's user may not {', '.join(map(str, missing))}",
+            advice="`traderx-gate rights` prints what an administrator has to apply",
         )
     else:
         yield Finding(check="rights", level=Level.OK, seen="enough to deploy and validate")

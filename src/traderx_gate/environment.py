@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from traderx_gate import rights
 from traderx_gate.application import Application, EnvironmentSpec, Service
 from traderx_gate.confighub import ConfigHub, Space, Unit
 from traderx_gate.errors import (
@@ -307,8 +308,9 @@ class DeployedEnvironment:
             if kind in PASSING_KINDS:
                 continue
             found += self.kube.list(api_version, kind, namespace=self.spec.namespace)
+        expected = SYSTEM_OBJECTS | {("RoleBinding", rights.binding_name(self.project))}
         return tuple(
-            body for body in found if (body["kind"], body["metadata"]["name"]) not in SYSTEM_OBJECTS
+            body for body in found if (body["kind"], body["metadata"]["name"]) not in expected
         )
 
     def is_managed(self, body: Manifest, managed: frozenset[tuple[str, str]]) -> bool:

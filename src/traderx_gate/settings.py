@@ -51,6 +51,14 @@ class Settings:
         """Return what is deployed, in the namespaces that were chosen."""
         return load().in_namespaces(self.namespaces)
 
+    def kube(self) -> Kube:
+        """Return a client for the cluster.
+
+        Raises:
+            ConfigurationError: The kubeconfig cannot be used.
+        """
+        return Kube.from_kubeconfig(self.kubeconfig, context=self.context or None)
+
     def connect(self, environment: str) -> DeployedEnvironment:
         """Return an environment, its clients not yet used.
 
@@ -65,7 +73,7 @@ class Settings:
             project=self.project,
             spec=spec,
             application=application,
-            kube=Kube.from_kubeconfig(self.kubeconfig, context=self.context or None),
+            kube=self.kube(),
             confighub=ConfigHub.from_token_file(self.confighub_url, self.token_file),
             reach=Reach(self.reach) if self.reach else None,
         )

@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+import yaml
 
 from traderx_gate import doctor as diagnosis
 from traderx_gate import embedded, settings
+from traderx_gate import rights as needed_rights
 from traderx_gate.application import load
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Json, Systems, with_systems
 from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
 from traderx_gate.kube import Kube, current_context
+
+
+def _known_environments(names: list[str] | None) -> list[str] | None:
+    return names and [load().environment(name).name for name in names]
 
 
 @app.command(
@@ -111,3 +117,35 @@ def doctor(*, systems: Systems, as_json: Json = False) -> None:
         for finding in found:
             typer.echo(finding.line())
     raise typer.Exit(any(finding.level is diagnosis.Level.PROBLEM for finding in found))
+
+
+@app.command(
+    epilog="Example: traderx-gate rights dev --subject ServiceAccount:ci/gate | kubectl apply -f -"
+)
+@with_systems
+def rights(
+    environments: Annotated[
+        list[str] | None,
+        typer.Argument(help="environments (default: all)", callback=_known_environments),
+    ] = None,
+    *,
+    systems: Systems,
+    subject: Annotated[
+        str, typer.Option(help="who gets them: User:, Group: or ServiceAccount:NAMESPACE/")
+    ] = "User:traderx-gate",
+    check: Annotated[
+        bool, typer.Option("--check", help="ask whether the kubeconfig's user has them; print none")
+    ] = False,
+) -> None:
+    """Print the rights that deploying and validating need, to be applied by an administrator."""
+    named = environments or [spec.name for spec in load().environments if spec.upstream]
+    project = settings.resolve_project(systems.project)
+    chosen = load().in_namespaces(settings.resolve_namespaces(systems.namespaces))
+    namespaces = [chosen.environment(name).namespace for name in named]
+    if check:
+        with before_the_first_effect():
+            needed_rights.require(systems.resolve().kube(), namespaces)
+        typer.echo("enough to deploy and validate")
+        return
+    bodies = needed_rights.manifests(project, namespaces, subject)
+    typer.echo(yaml.safe_dump_all([dict(body) for body in bodies], sort_keys=False), nl=False)

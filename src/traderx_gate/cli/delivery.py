@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from traderx_gate import embedded, runs, settings
+from traderx_gate import embedded, rights, runs, settings
 from traderx_gate.application import Application, EnvironmentSpec, load
 from traderx_gate.application.layout import load_layout
 from traderx_gate.checkout import REPORTS, ROOT
@@ -45,10 +45,11 @@ def install(
     resolved = systems.resolve(project=project)
     application = resolved.application()
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
+    wanted = _environments_of(application, what)
     with before_the_first_effect():
         hub.info()
+        rights.require(resolved.kube(), [spec.namespace for spec in wanted])
     with contextlib.ExitStack() as stack:
-        wanted = _environments_of(application, what)
         for spec in wanted:
             stack.enter_context(lock(spec.name))
         say = stack.enter_context(transcript.kept("install", what))
@@ -79,8 +80,10 @@ def uninstall(
     resolved = systems.resolve()
     application = resolved.application()
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
+    specs = application.environments
     with before_the_first_effect():
         hub.info()
+        rights.require(resolved.kube(), [spec.namespace for spec in specs if spec.upstream])
     if not yes:
         try:
             typed = typer.prompt(f"This removes all of {resolved.project}. Type its name")

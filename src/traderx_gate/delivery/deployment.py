@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from traderx_gate import rights
 from traderx_gate.application import Service
 from traderx_gate.application.catalogue import unit_slugs
 from traderx_gate.delivery import schedule
@@ -129,6 +130,7 @@ def checked(settings: Settings, environment: str) -> DeployedEnvironment:
     deployed = settings.connect(environment)
     with before_the_first_effect():
         deployed.kube.version()
+        rights.require(deployed.kube, [deployed.spec.namespace])
         units = deployed.well_formed_units()
     foreign = deployed.foreign_objects()
     if foreign:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from traderx_gate import runs
+from traderx_gate import rights, runs
 from traderx_gate.checkout import TOOL_VERSION
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import (
@@ -65,6 +65,7 @@ def begin(
     started = now()
     with before_the_first_effect():
         version = environment.kube.version()
+        rights.require(environment.kube, [environment.spec.namespace])
         provenance = environment.provenance()
         environment.well_formed_units()
         units = environment.revisions()

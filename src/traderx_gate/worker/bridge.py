@@ -11,6 +11,7 @@ from traderx_gate import waiting
 from traderx_gate.errors import (
     ConfigurationError,
     GateError,
+    KubernetesError,
     NotFoundError,
     NotReachedError,
 )
@@ -116,7 +117,7 @@ class Bridge:
             except NotFoundError:
                 continue  # gone already, which is what is wanted
         waiting.until(
-            waiting.polling(lambda: self._existing(refs), every_s=0.2, deadline=deadline),
+            waiting.polling(lambda: self._left(refs), every_s=0.2, deadline=deadline),
             lambda existing: not existing,
             what="all resources to be gone",
             describe=lambda existing: ", ".join(str(ObjectRef.of(item)) for item in existing),
@@ -149,6 +150,24 @@ class Bridge:
         return ActionResult(
             result="RefreshAndDrifted", status="Completed", message=f"Drift found: {names}"
         )
+
+    def _left(self, refs: Iterable[ObjectRef]) -> list[Manifest]:
+        """Return what is still there of objects that are being removed.
+
+        The right to see them may go with their namespace.
+        """
+        found = []
+        for ref in refs:
+            try:
+                found += self._existing([ref])
+            except KubernetesError as error:
+                place = ObjectRef(api_version="v1", kind="Namespace", name=ref.namespace)
+                left = self._existing([place]) if error.reason == "Forbidden" else []
+                ending = [body for body in left if body["metadata"].get("deletionTimestamp")]
+                if error.reason != "Forbidden" or left != ending:
+                    raise
+                found += ending
+        return found
 
     def _require_own(self, manifests: Iterable[Manifest]) -> None:
         """Refuse, before the first change, if one of the objects is somebody else's."""

@@ -40,6 +40,7 @@ class Gate:
         api: The cluster, as anybody else's client sees it.
         confighub: The project's ConfigHub.
         status: What the embedded systems say of themselves.
+        options: What tests add to commands, to name cluster and ConfigHub otherwise.
     """
 
     environ: Mapping[str, str]
@@ -48,6 +49,7 @@ class Gate:
     api: Connection
     confighub: ConfigHub
     status: Json
+    options: tuple[str, ...] = ()
 
     def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `traderx-gate`."""
