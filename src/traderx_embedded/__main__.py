@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from traderx_embedded import cluster, doctor, processes, supervisor
+from traderx_embedded import cluster, container_images, doctor, processes, supervisor
 from traderx_embedded.errors import EmbeddedError, RefusedError
 from traderx_embedded.kubernetes import programs
 from traderx_embedded.state import Outside, State
@@ -40,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--watch", action="store_true")
         if name == "supervise":
             command.add_argument("--descriptor", type=int, required=True)
+    made = commands.add_parser("images", help="the container images of the stand-ins")
+    made.add_argument("action", choices=("list", "build", "lay-out"))
+    made.add_argument("folder", type=Path, nargs="?", help="to lay the image's /app out in")
+    made.add_argument("--engine", choices=container_images.ENGINES)
     process = commands.add_parser("process", help="add a process (JSON on stdin), or remove one")
     process.add_argument("action", choices=("add", "remove"))
     process.add_argument("state", type=Path)
@@ -63,6 +67,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "build":
         print(programs.find())
         return 0
+    if options.command == "images":
+        return _images(options.action, options.folder, options.engine)
     state = State.at(options.state)
     if options.command == "process":
         return _process(state, options.action, options.name)
@@ -83,6 +89,19 @@ def _run(options: argparse.Namespace) -> int:
             level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
         )
         supervisor.Supervisor(state, inherited_descriptors=(options.descriptor,)).run()
+    return 0
+
+
+def _images(action: str, folder: Path | None, engine: str | None) -> int:
+    if action == "list":
+        print(json.dumps([image.to_json() for image in container_images.all_images()], indent=1))
+    elif action == "build":
+        for name in container_images.build(container_images.engine(engine)):
+            print(name, flush=True)
+    elif folder is None:
+        raise RefusedError("images lay-out: name the folder")
+    else:
+        container_images.lay_out(folder)
     return 0
 
 
