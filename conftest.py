@@ -26,4 +26,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("direct", "service-proxy", "port-forward"),
         help="way to the services (default: the first of these that is open)",
     )
+    group.addoption("--policy", help="what has to be proven (default: the environment's policy)")
     group.addoption("--seed", type=int, help="seed of the run (default: drawn, and printed)")

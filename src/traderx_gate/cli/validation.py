@@ -16,6 +16,7 @@ from traderx_gate.cli.options import Environment, Json, Systems, lock, with_syst
 from traderx_gate.errors import EvidenceError, RefusedError
 from traderx_gate.operations import validation
 from traderx_gate.operations.suite_run import LOG, run_suite
+from traderx_gate.policies import policy_names
 from traderx_gate.progress import Steps
 from traderx_gate.report import write_report
 from traderx_gate.verdict import Decision, Evidence, Reason
@@ -29,6 +30,10 @@ def _past_runs(incomplete: str) -> list[str]:
     return [run.name for run in runs.past(REPORTS) if run.name.startswith(incomplete)]
 
 
+def _policies(incomplete: str) -> list[str]:
+    return sorted(name for name in policy_names() if name.startswith(incomplete))
+
+
 @app.command(epilog="Example: traderx-gate validate dev")
 @with_systems
 def validate(
@@ -37,6 +42,13 @@ def validate(
     systems: Systems,
     seed: Annotated[int | None, typer.Option(help="seed of the run (default: drawn)")] = None,
     workers: Annotated[int, typer.Option("-n", min=1, help="processes")] = 2,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="what has to be proven (default: the environment's policy)",
+            autocompletion=_policies,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check every claim about an environment; write evidence, verdict and report."""
@@ -44,7 +56,12 @@ def validate(
     drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
     with lock(environment):
         run, evidence = validation.begin_session(
-            resolved, environment=environment, suite=SUITE, seed=drawn, reports=REPORTS
+            resolved,
+            environment=environment,
+            suite=SUITE,
+            seed=drawn,
+            reports=REPORTS,
+            policy_name=policy,
         )
         if not as_json:
             typer.echo(f"run {run.name}, seed {drawn}")

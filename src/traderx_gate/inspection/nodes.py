@@ -24,9 +24,14 @@ def fitness(node: Manifest) -> Observation:
     )
 
 
+def taking(nodes: tuple[Manifest, ...]) -> tuple[str, ...]:
+    """Return the names of the nodes that take new pods."""
+    return tuple(node["metadata"]["name"] for node in nodes if not _is_cordoned(node))
+
+
 def schedulable(nodes: tuple[Manifest, ...]) -> Observation:
     """Tell whether at least one node takes new pods."""
-    free = [node["metadata"]["name"] for node in nodes if not _is_cordoned(node)]
+    free = taking(nodes)
     return Observation(
         subject="nodes that take new pods",
         expected="at least one",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from traderx_gate import rights, runs
+from traderx_gate.capabilities import probe
 from traderx_gate.checkout import TOOL_VERSION
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import (
@@ -16,7 +17,6 @@ from traderx_gate.errors import (
     before_the_first_effect,
 )
 from traderx_gate.policies import load_policy, policy_names
-from traderx_gate.reach import Reach
 from traderx_gate.runs import Run
 from traderx_gate.settings import Settings
 from traderx_gate.verdict import (
@@ -69,7 +69,7 @@ def begin(
         provenance = environment.provenance()
         environment.well_formed_units()
         units = environment.revisions()
-        reach = environment.reach()
+        capabilities = probe(environment)
     run = runs.create(reports, runs.new_run_name(policy.kind, environment.spec.name, started))
     evidence = Evidence(
         run=run.name,
@@ -80,7 +80,7 @@ def begin(
             kind=cluster,
             context=environment.kube.context,
             version=version,
-            capabilities={"direct-addresses": reach is Reach.DIRECT},
+            capabilities=capabilities,
         ),
         provenance=provenance,
         units_before=units,
@@ -105,11 +105,20 @@ def begin(
 
 
 def begin_session(
-    resolved: Settings, *, environment: str, suite: str, seed: int, reports: Path
+    resolved: Settings,
+    *,
+    environment: str,
+    suite: str,
+    seed: int,
+    reports: Path,
+    policy_name: str | None = None,
 ) -> tuple[Run, Evidence]:
-    """Begin a run's evidence, and leave what its processes need to attach to it."""
+    """Begin a run's evidence, and leave what its processes need to attach to it.
+
+    Without a policy's name the environment's own is taken.
+    """
     deployed = resolved.connect(environment)
-    policy = load_policy(deployed.spec.policy, deployed.application.slugs)
+    policy = load_policy(policy_name or deployed.spec.policy, deployed.application.slugs)
     if policy.kind != SUITES[suite]:
         raise ConfigurationError(
             f"policy {policy.name} of {environment} is for evidence of kind {policy.kind}, "

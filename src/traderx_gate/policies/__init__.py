@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.resources import files
 
+from traderx_gate.errors import ConfigurationError
 from traderx_gate.verdict import ClaimCatalogue, Policy
 
 CATALOGUE = "claims.toml"
@@ -18,8 +19,12 @@ def load_policy(name: str, services: Sequence[str]) -> Policy:
     """Return a policy, multiplied with the catalogue.
 
     Raises:
-        ConfigurationError: The policy or the catalogue is malformed.
+        ConfigurationError: The policy or the catalogue is malformed, or there is no such policy.
     """
+    if name not in policy_names():
+        raise ConfigurationError(
+            f"no policy {name!r}; there are: {', '.join(sorted(policy_names()))}"
+        )
     text = files(__name__).joinpath(f"{name}.toml").read_text()
     return Policy.from_toml(
         text, source=f"policies/{name}.toml", catalogue=load_catalogue(services)

@@ -57,6 +57,7 @@ class Claim:
         per_service: Whether it is made of every service, or once of the environment.
         min_samples: How many things a proof has to have looked at, at least.
         writes: Whether its check leaves something behind, such as orders on a reserved account.
+        needs: The capability of the cluster without which it cannot be checked; empty for none.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Claim:
     per_service: bool
     min_samples: int
     writes: bool
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ class ClaimCatalogue:
                     per_service=take.choice("per", ("service", "environment")) == "service",
                     min_samples=take.number("min_samples", at_least=1),
                     writes=take.optional("writes", bool, default=False),
+                    needs=take.optional("needs", str, ""),
                 )
             )
             take.nothing_else()
@@ -108,12 +111,18 @@ class ClaimCatalogue:
         return cls(claims=tuple(claims), services=tuple(services))
 
     def keys(
-        self, patterns: Sequence[str], *, source: str, writes: bool
+        self,
+        patterns: Sequence[str],
+        *,
+        source: str,
+        writes: bool,
+        left_out: Sequence[str] = (),
     ) -> Mapping[ClaimKey, Claim]:
         """Return the keys that any of the patterns (`fnmatch`, over `module.function`) names.
 
         Args:
             patterns: What a policy says it wants.
+            left_out: Names of claims that it does not want, although a pattern names them.
             source: The policy, for messages.
             writes: Whether claims that write are among them.
 
@@ -121,14 +130,14 @@ class ClaimCatalogue:
             ConfigurationError: A pattern names no claim; suggests the nearest.
         """
         chosen: dict[ClaimKey, Claim] = {}
-        for pattern in patterns:
+        for pattern in (*patterns, *left_out):
             found = [claim for claim in self.claims if fnmatch.fnmatchcase(claim.name, pattern)]
             if not found:
                 near = difflib.get_close_matches(pattern, [c.name for c in self.claims], n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise ConfigurationError(f"{source}: claims: {pattern!r} names no claim{hint}")
             for claim in found:
-                if claim.writes and not writes:
+                if claim.name in left_out or (claim.writes and not writes):
                     continue
                 module, function = claim.name.split(".")
                 services = self.services if claim.per_service else ("",)

@@ -52,7 +52,9 @@ def evaluate(policy: Policy, evidence: Evidence, subject: Subject) -> Decision:
     results = {result.key: result for result in evidence.results}
     for key, claim in sorted(policy.required.items(), key=lambda item: str(item[0])):
         result = results.get(str(key))
-        if result is None:
+        if _is_beyond(claim, evidence) and (result is None or result.outcome is not Outcome.FAILED):
+            reasons.append(_unproven(str(key), f"the cluster lacks the capability {claim.needs}"))
+        elif result is None:
             reasons.append(_unproven(str(key), "no result: it never ran, or was not selected"))
         elif by_key[str(key)] > 1:
             reasons.append(_unproven(str(key), f"has {by_key[str(key)]} results; one was expected"))
@@ -82,6 +84,11 @@ def evaluate(policy: Policy, evidence: Evidence, subject: Subject) -> Decision:
         policy_sha256=policy.sha256,
         at=subject.at,
     )
+
+
+def _is_beyond(claim: Claim, evidence: Evidence) -> bool:
+    """Whether the cluster was found unable to do what the claim's check needs."""
+    return bool(claim.needs) and evidence.cluster.capabilities.get(claim.needs) is False
 
 
 def _worst(reasons: list[Reason]) -> Verdict:

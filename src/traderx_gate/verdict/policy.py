@@ -60,7 +60,10 @@ class Policy:
         if take.number("schema", at_least=1) != 1:
             raise ConfigurationError(f"{source}: schema: this version reads schema 1")
         required = catalogue.keys(
-            take.texts("claims"), source=source, writes=take.any("writes", bool)
+            take.texts("claims"),
+            source=source,
+            writes=take.any("writes", bool),
+            left_out=take.optional("left_out", list, []),
         )
         risks = tuple(
             _accepted_risk(table, where=f"{source}: accepted_risk {number}", required=required)
