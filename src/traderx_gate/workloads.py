@@ -1,6 +1,6 @@
 """The workload of a service as its units want it, beside the one that is live."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from traderx_gate import traderx
 from traderx_gate.application import Service
@@ -9,7 +9,7 @@ from traderx_gate.errors import NotFoundError, RefusedError
 from traderx_gate.inspection import dependencies, ingress
 from traderx_gate.kube import Manifest, ObjectRef, owners_of
 from traderx_gate.traderx import Direct, Through
-from traderx_gate.verdict import Observation
+from traderx_gate.verdict import Observation, PodIdentity
 
 EXEC_TIMEOUT_S = 10.0
 FEED = "trade-feed"
@@ -41,6 +41,25 @@ def pods(environment: DeployedEnvironment, service: Service) -> tuple[Manifest, 
     """Return every pod that carries the service's label, those on their way out included."""
     return environment.kube.list(
         "v1", "Pod", namespace=environment.spec.namespace, labels=f"app={service.slug}"
+    )
+
+
+def identities(environment: DeployedEnvironment) -> Mapping[str, PodIdentity]:
+    """Return which pods are in the namespace, by name, without those on their way out."""
+    found = environment.kube.list("v1", "Pod", namespace=environment.spec.namespace)
+    return {
+        body["metadata"]["name"]: _identity(body)
+        for body in found
+        if "deletionTimestamp" not in body["metadata"]
+    }
+
+
+def _identity(body: Manifest) -> PodIdentity:
+    statuses = (body.get("status") or {}).get("containerStatuses") or ()
+    return PodIdentity(
+        uid=body["metadata"]["uid"],
+        containers={status["name"]: status.get("imageID", "") for status in statuses},
+        restarts={status["name"]: status.get("restartCount", 0) for status in statuses},
     )
 
 

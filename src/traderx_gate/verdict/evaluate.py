@@ -13,6 +13,7 @@ from traderx_gate.verdict.evidence import (
     Evidence,
     EvidenceState,
     Outcome,
+    PodIdentity,
     UnitRevision,
 )
 from traderx_gate.verdict.policy import AcceptedRisk, Policy
@@ -122,6 +123,7 @@ def _about_the_run(policy: Policy, evidence: Evidence, subject: Subject) -> Iter
         )
     yield from _about_time(policy, evidence, subject.at)
     yield from _about_units(evidence, subject)
+    yield from _about_pods(evidence)
 
 
 def _about_time(policy: Policy, evidence: Evidence, at: dt.datetime) -> Iterator[Reason]:
@@ -159,7 +161,23 @@ def _about_units(evidence: Evidence, subject: Subject) -> Iterator[Reason]:
         )
 
 
-def _difference(before: Mapping[str, UnitRevision], after: Mapping[str, UnitRevision]) -> str:
+def _about_pods(evidence: Evidence) -> Iterator[Reason]:
+    if evidence.state is not EvidenceState.CLOSED:
+        return  # what ran in the end is not known, and that it did not end is said already
+    if not evidence.pods_before or not evidence.pods_after:
+        yield _unproven("", "evidence is not bound to any pod")
+    elif evidence.pods_before != evidence.pods_after:
+        yield _unproven(
+            "",
+            "pods were replaced or restarted while the checks ran",
+            seen=_difference(evidence.pods_before, evidence.pods_after),
+        )
+
+
+def _difference(
+    before: Mapping[str, UnitRevision | PodIdentity],
+    after: Mapping[str, UnitRevision | PodIdentity],
+) -> str:
     changed = [slug for slug in sorted({*before, *after}) if before.get(slug) != after.get(slug)]
     return ", ".join(f"{s}: {before.get(s, 'absent')} -> {after.get(s, 'absent')}" for s in changed)
 

@@ -72,6 +72,28 @@ class UnitRevision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodIdentity:
+    """Which pod it is, and which life of it: what a replacement or a restart changes.
+
+    Attributes:
+        containers: Of each container, by name, the identifier of its image.
+        restarts: How often each was restarted.
+    """
+
+    uid: str
+    containers: Mapping[str, str]
+    restarts: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """Return `uid 1a2b, web restarted 0 times, image sha256:...`."""
+        lives = (
+            f"{name} restarted {self.restarts.get(name, 0)} times, image {image or 'unknown'}"
+            for name, image in sorted(self.containers.items())
+        )
+        return ", ".join([f"uid {self.uid}", *lives])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One thing a check looked at.
 
@@ -172,6 +194,8 @@ class Evidence:
         provenance: `stand-ins` or `containers`: what kind of workload was tested.
         units_before: The environment's units when the run started, by slug.
         units_after: The same when it ended; a difference voids the run.
+        pods_before: The namespace's pods that were to stay when the run started, by name.
+        pods_after: The same when it ended; a difference voids the run.
         rollout: The deployment that brought these very units; None where it is not known.
         exit_status: pytest's exit status; None until it ended.
     """
@@ -184,6 +208,8 @@ class Evidence:
     provenance: str
     units_before: Mapping[str, UnitRevision]
     units_after: Mapping[str, UnitRevision]
+    pods_before: Mapping[str, PodIdentity]
+    pods_after: Mapping[str, PodIdentity]
     seed: int
     policy: str
     policy_sha256: str
@@ -232,6 +258,8 @@ class Evidence:
                 provenance=_text(body["provenance"]),
                 units_before=_units(body["units_before"]),
                 units_after=_units(body["units_after"]),
+                pods_before=_pods(body["pods_before"]),
+                pods_after=_pods(body["pods_after"]),
                 seed=int(body["seed"]),
                 policy=_text(body["policy"]),
                 policy_sha256=_text(body["policy_sha256"]),
@@ -317,4 +345,15 @@ def _units(value: Mapping[str, Mapping[str, Any]]) -> Mapping[str, UnitRevision]
             live=int(unit["live"]),
         )
         for slug, unit in value.items()
+    }
+
+
+def _pods(value: Mapping[str, Mapping[str, Any]]) -> Mapping[str, PodIdentity]:
+    return {
+        name: PodIdentity(
+            uid=_text(pod["uid"]),
+            containers=_texts(pod["containers"]),
+            restarts={str(c): int(count) for c, count in pod["restarts"].items()},
+        )
+        for name, pod in value.items()
     }

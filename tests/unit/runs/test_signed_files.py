@@ -42,6 +42,8 @@ def _evidence(run: str) -> Evidence:
         provenance="stand-ins",
         units_before=UNITS,
         units_after=UNITS,
+        pods_before={},
+        pods_after={},
         seed=1,
         policy="validate",
         policy_sha256="b" * 64,

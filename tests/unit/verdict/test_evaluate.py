@@ -20,6 +20,7 @@ from traderx_gate.verdict import (
     EvidenceState,
     Observation,
     Outcome,
+    PodIdentity,
     Policy,
     Subject,
     UnitRevision,
@@ -66,6 +67,8 @@ START = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 END = START + dt.timedelta(seconds=10)
 DEV = Environment(project="p", name="dev", space="p-dev", namespace="traderx-dev")
 UNITS = {"database-deployment": UnitRevision(sha256="aa", head=1, applied=1, live=1)}
+POD = PodIdentity(uid="u1", containers={"database": "sha256:1"}, restarts={"database": 0})
+PODS = {"database-1": POD}
 NOW = Subject(environment=DEV, at=END + dt.timedelta(seconds=1), units=UNITS)
 MET = Observation(subject="pod a", expected="x:1", seen="x:1", met=True)
 UNMET = Observation(subject="pod a", expected="x:1", seen="x:2", met=False, where="kubectl get pod")
@@ -91,6 +94,8 @@ GOOD = Evidence(
     provenance="stand-ins",
     units_before=UNITS,
     units_after=UNITS,
+    pods_before=PODS,
+    pods_after=PODS,
     seed=1,
     policy="validate",
     policy_sha256=POLICY.sha256,
@@ -170,6 +175,21 @@ DAMAGES: dict[str, Callable[[Evidence, int], Evidence]] = {
     "units unknown before": changed(units_before={}),
     "units unknown after": changed(units_after={}),
     "units moved meanwhile": changed(units_before=MOVED),
+    "pods unknown before": changed(pods_before={}),
+    "pods unknown after": changed(pods_after={}),
+    "pods unknown": changed(pods_before={}, pods_after={}),
+    **{
+        f"pod {what} meanwhile": changed(pods_after=pods)
+        for what, pods in {
+            "replaced": {"database-2": dataclasses.replace(POD, uid="u2")},
+            "made again": {"database-1": dataclasses.replace(POD, uid="u2")},
+            "restarted": {"database-1": dataclasses.replace(POD, restarts={"database": 1})},
+            "of another image": {
+                "database-1": dataclasses.replace(POD, containers={"database": "sha256:2"})
+            },
+            "added": {**PODS, "database-2": dataclasses.replace(POD, uid="u2")},
+        }.items()
+    },
     "other revisions live": changed(units_before=MOVED, units_after=MOVED),
 }
 
@@ -200,6 +220,40 @@ def test_no_combination_of_damages_passes(damages: list[tuple[str, int]]) -> Non
     restored = dataclasses.replace(evidence, results=tuple(sorted(evidence.results, key=_key)))
     assume(restored != dataclasses.replace(GOOD, results=tuple(sorted(GOOD.results, key=_key))))
     assert decide(evidence).verdict is not Verdict.PASS
+
+
+def test_restarted_pod_is_named() -> None:
+    """A pod that was restarted while the checks ran makes INCONCLUSIVE, and is named with both."""
+    again = {"database-1": dataclasses.replace(POD, restarts={"database": 1})}
+    decision = decide(dataclasses.replace(GOOD, pods_after=again))
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert [(reason.text, reason.seen) for reason in decision.reasons] == [
+        (
+            "pods were replaced or restarted while the checks ran",
+            "database-1: uid u1, database restarted 0 times, image sha256:1 -> "
+            "uid u1, database restarted 1 times, image sha256:1",
+        )
+    ]
+
+
+PODS_SEEN = st.dictionaries(
+    st.sampled_from(["a", "b"]),
+    st.builds(
+        PodIdentity,
+        uid=st.sampled_from(["u1", "u2"]),
+        containers=st.dictionaries(st.just("c"), st.sampled_from(["i1", "i2"])),
+        restarts=st.dictionaries(st.just("c"), st.integers(0, 2)),
+    ),
+)
+
+
+@given(PODS_SEEN, PODS_SEEN)
+def test_pass_implies_the_same_pods_throughout(
+    before: dict[str, PodIdentity], after: dict[str, PodIdentity]
+) -> None:
+    """Otherwise complete proof passes if, and only if, the same pods lived from begin to end."""
+    decision = decide(dataclasses.replace(GOOD, pods_before=before, pods_after=after))
+    assert (decision.verdict is Verdict.PASS) == (bool(before) and before == after)
 
 
 def test_policy_that_requires_nothing_proves_nothing() -> None:
