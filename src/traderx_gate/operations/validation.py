@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from traderx_gate import rights, runs
+from traderx_gate import rights, runs, workloads
 from traderx_gate.capabilities import probe
 from traderx_gate.checkout import TOOL_VERSION
 from traderx_gate.environment import DeployedEnvironment
@@ -69,6 +69,7 @@ def begin(
         provenance = environment.provenance()
         environment.well_formed_units()
         units = environment.revisions()
+        pods = workloads.identities(environment)
         capabilities = probe(environment)
     run = runs.create(reports, runs.new_run_name(policy.kind, environment.spec.name, started))
     evidence = Evidence(
@@ -85,6 +86,8 @@ def begin(
         provenance=provenance,
         units_before=units,
         units_after={},
+        pods_before=pods,
+        pods_after={},
         seed=seed,
         policy=policy.name,
         policy_sha256=policy.sha256,
@@ -148,7 +151,7 @@ def close(
     results: Sequence[ClaimResult],
     exit_status: int,
 ) -> Evidence:
-    """Write evidence as closed, with the results and the units as they are now.
+    """Write evidence as closed, with the results, and units and pods as they are now.
 
     Raises:
         UnreachableError: Cluster or ConfigHub do not answer any more; evidence stays started.
@@ -158,6 +161,7 @@ def close(
         evidence,
         state=EvidenceState.CLOSED,
         units_after=units,
+        pods_after=workloads.identities(environment),
         rollout=_rollout_of(run, evidence, units),
         timeline=environment.timeline(),
         results=tuple(results),
