@@ -1,8 +1,8 @@
-"""The report: one self-contained HTML file, a view of evidence and decision; makes no decision."""
+"""The report: views of evidence and decision, for people and for CI; makes no decision."""
 
 import jinja2
 
-from traderx_gate import runs
+from traderx_gate import rendering, runs
 from traderx_gate.application import load
 from traderx_gate.checkout import ROOT
 from traderx_gate.errors import GateError
@@ -18,11 +18,14 @@ TICKS_S = tuple(base * 10.0**power for power in range(-2, 7) for base in (1, 2, 
 
 
 def write_report(run: Run, evidence: Evidence, decision: Decision) -> None:
-    """Write `report.html` into the run's directory, and the index of all runs beside it.
+    """Write `report.html`, `summary.md` and `junit.xml`, and the index of all runs beside the run.
 
     Raises:
-        RefusedError: The file cannot be written.
+        RefusedError: A file cannot be written.
     """
+    runs.write_atomically(run.path / runs.JUNIT, rendering.junit(evidence, decision))
+    summary = rendering.summary(evidence, decision)
+    runs.write_atomically(run.path / runs.SUMMARY, summary.encode())
     policy = load_policy(evidence.policy, load().slugs)
     by_key = {result.key: result for result in evidence.results}
     page = (

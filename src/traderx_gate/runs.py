@@ -29,6 +29,8 @@ ROLLOUT = "rollout.json"
 ROLLOUT_SIGNATURE = "rollout.dsse.json"
 REPORT = "report.html"
 PYTEST_REPORT = "pytest.html"
+SUMMARY = "summary.md"
+JUNIT = "junit.xml"
 
 
 def new_run_name(kind: str, environment: str, at: dt.datetime) -> str:

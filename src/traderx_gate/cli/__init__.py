@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from traderx_gate import github, rendering
 from traderx_gate.cli import (  # noqa: F401 - they add their commands
     cluster,
     delivery,
@@ -55,4 +56,6 @@ def _command() -> str:
 
 def _fail(text: str, code: int) -> NoReturn:
     typer.echo(f"traderx-gate: {text}", err=True)
+    if github.is_listening():
+        typer.echo(rendering.refusal(text), err=True)
     sys.exit(code)

@@ -1,5 +1,6 @@
 """Commands that gather evidence and decide over it."""
 
+import functools
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from traderx_gate import runs
+from traderx_gate import github, runs
 from traderx_gate.application import load
 from traderx_gate.checkout import REPORTS
 from traderx_gate.cli.app import app
@@ -18,6 +19,7 @@ from traderx_gate.operations import validation
 from traderx_gate.operations.suite_run import LOG, run_suite
 from traderx_gate.policies import policy_names
 from traderx_gate.progress import Steps
+from traderx_gate.rendering import one_line
 from traderx_gate.report import write_report
 from traderx_gate.verdict import Decision, Evidence, Reason
 
@@ -71,7 +73,7 @@ def validate(
             typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
         try:
             evidence, decision = validation.decide(run, load().slugs)
-            _keep(run, evidence, decision)
+            _keep(run, evidence, decision, as_json=as_json)
         except RefusedError as error:  # the run has begun: it is no refusal any more
             raise EvidenceError(f"{run.name} proves nothing: {error}") from error
     _show(run, decision, as_json=as_json)
@@ -97,13 +99,15 @@ def verdict(
         chosen = runs.Run(REPORTS / Path(run).name)
     evidence, decision = validation.decide(chosen, load().slugs)
     if not chosen.is_decided:  # the run was killed; what a run concluded itself is history
-        _keep(chosen, evidence, decision)
+        _keep(chosen, evidence, decision, as_json=as_json)
     _show(chosen, decision, as_json=as_json)
 
 
-def _keep(run: runs.Run, evidence: Evidence, decision: Decision) -> None:
+def _keep(run: runs.Run, evidence: Evidence, decision: Decision, *, as_json: bool) -> None:
     run.write_decision(decision)
     write_report(run, evidence, decision)
+    # standard output is one JSON object then; GitHub reads the other stream as well
+    github.tell(evidence, decision, say=functools.partial(typer.echo, err=as_json))
 
 
 def _show(run: runs.Run, decision: Decision, *, as_json: bool) -> NoReturn:
@@ -134,12 +138,13 @@ def _grouped(reasons: Sequence[Reason]) -> Iterator[tuple[str, list[Reason]]]:
 
 
 def _show_reason(reason: Reason) -> None:
+    # one line each: a line of its own that begins with `::` would be a command to GitHub
     claim = f" {reason.claim}" if reason.claim else ""
-    typer.echo(f"  {reason.verdict.value}{claim}: {reason.text}")
+    typer.echo(f"  {reason.verdict.value}{claim}: {one_line(reason.text)}")
     for word, text in (
         ("expected", reason.expected),
         ("seen", reason.seen),
         ("look at", reason.where),
     ):
         if text:
-            typer.echo(f"    {word}: {text}")
+            typer.echo(f"    {word}: {one_line(text)}")
