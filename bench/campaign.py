@@ -1,7 +1,8 @@
 """`make campaign`: counted repetitions, too long for CI; how often the gate is right.
 
-Now: clean validations, each of which has to be a PASS. What they say is a rate with its bound: with
-n of n right, the true rate is at least `0.05 ** (1 / n)`, with 95 % confidence.
+First clean validations, each of which has to be a PASS. What they say is a rate with its bound:
+with n of n right, the true rate is at least `0.05 ** (1 / n)`, with 95 % confidence. Then every
+damage of the tests, each alone (`bench.detection`).
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from bench import detection
 from bench.machine import machine
 from bench.throwaway import BenchError, Throwaway, throwaway
 from traderx_gate.checkout import TOOL_VERSION
@@ -27,13 +29,29 @@ CLEAN_VALIDATIONS = 20
 def main() -> int:
     """Run the campaign; the exit code is 1 if any repetition was wrong, or could not be made."""
     parser = argparse.ArgumentParser(prog="make campaign", description=__doc__)
-    parser.add_argument("--times", type=int, default=CLEAN_VALIDATIONS)
+    parser.add_argument("--times", type=int, default=CLEAN_VALIDATIONS, help="clean validations")
+    parser.add_argument("--only", default="", help="damages whose name matches")
+    parser.add_argument("--part", default="1/1", help="1/2: every second damage, from the first")
+    parser.add_argument("--out", type=Path, help="file of the damages' results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is taken down
+    return max(_clean(options.times) if options.times else 0, _damaged(options))
+
+
+def _damaged(options: argparse.Namespace) -> int:
+    out = options.out or RESULTS / f"detection-{dt.datetime.now(dt.UTC):%Y-%m-%d}.json"
+    trials = detection.run(detection.chosen(options), out, first_seed=1)
+    detection.show(trials)
+    print(f"results: {out}")
+    right = all(t["detected"] and t["named"] and t["repaired_exit_code"] == 0 for t in trials)
+    return int(not right)
+
+
+def _clean(times: int) -> int:
     before = machine()
     try:
         with throwaway() as place:
-            verdicts = clean_validations(place, options.times)
+            verdicts = clean_validations(place, times)
     except (BenchError, GateError, OSError) as error:
         print(f"campaign: {error}", file=sys.stderr)
         return 1

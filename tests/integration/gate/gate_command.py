@@ -25,6 +25,14 @@ REQUEST_TIMEOUT_S = 20
 COMMAND = (sys.executable, "-c", "from traderx_gate.cli import main; main()")
 SUITE = "suites/validate_deployment"
 RESULTS = "results.jsonl"
+VERSIONS = {"Deployment": "apps/v1", "Ingress": "networking.k8s.io/v1"}
+PLURALS = {
+    "Deployment": "deployments",
+    "Ingress": "ingresses",
+    "Namespace": "namespaces",
+    "Node": "nodes",
+    "Service": "services",
+}
 
 Json = dict[str, Any]
 
@@ -177,11 +185,11 @@ class Gate:
 
     def patch(self, ref: ObjectRef, body: Json, *, manager: str) -> None:
         """Change an object as `kubectl set`, `edit` or `scale` do: by a strategic merge patch."""
-        group = "/apis/apps/v1" if ref.kind == "Deployment" else "/api/v1"
+        group = f"/{'apis' if '/' in ref.api_version else 'api'}/{ref.api_version}"
         scope = f"/namespaces/{ref.namespace}" if ref.namespace else ""
         answer = self.api.request(
             "PATCH",
-            f"{group}{scope}/{ref.kind.lower()}s/{ref.name}",
+            f"{group}{scope}/{PLURALS[ref.kind]}/{ref.name}",
             json=body,
             params={"fieldManager": manager},
             headers={"Content-Type": "application/strategic-merge-patch+json"},
@@ -205,7 +213,7 @@ class Gate:
 
 def ref(kind: str, name: str) -> ObjectRef:
     """Return the reference of an object of dev."""
-    version = "apps/v1" if kind == "Deployment" else "v1"
+    version = VERSIONS.get(kind, "v1")
     namespace = "" if kind in {"Namespace", "Node"} else NAMESPACE
     return ObjectRef(api_version=version, kind=kind, name=name, namespace=namespace)
 

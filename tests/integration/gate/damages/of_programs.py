@@ -1,0 +1,195 @@
+"""Damages of the programs that run."""
+
+from tests.integration.gate.damages.damage import (
+    ACCOUNTS,
+    APPLICATION,
+    ASSETS,
+    ASTRAY,
+    DATABASE,
+    ENDPOINTS,
+    EVENTS,
+    FEED,
+    INGRESS,
+    INVALID,
+    LEADS,
+    MOVED,
+    PAGE,
+    PEOPLE,
+    POSITIONS,
+    PROCESSOR,
+    RESTARTED,
+    ROLLOUT,
+    ROUND_TRIPS,
+    ROUTES,
+    SETTLED,
+    STOCKS,
+    SUMS,
+    TOLD,
+    TRADE,
+    TRADES,
+    UNKNOWN,
+    Damage,
+    of,
+)
+from tests.integration.gate.damages.programs import (
+    crashed,
+    frozen,
+    killed_for_good,
+    replaced,
+    switched,
+    with_fresh_books,
+)
+
+Switched = tuple[str, str, frozenset[str], str]
+
+REFUSALS = frozenset({UNKNOWN, INVALID})
+SWITCHED: tuple[Switched, ...] = (
+    (FEED, "lose-some", ROUND_TRIPS, "lost"),
+    (FEED, "lose-trades", frozenset({TOLD}), "1 lost, 0 duplicate"),
+    (FEED, "duplicate-all", ROUND_TRIPS, "1 duplicate"),
+    (FEED, "duplicate-trades", frozenset({TOLD}), "0 lost, 1 duplicate"),
+    (FEED, "ignore-subscriptions", frozenset({TOLD}), "1 lost, 0 duplicate"),
+    (FEED, "wrong-application", of(FEED, APPLICATION, ROUTES) | ROUND_TRIPS | {INGRESS}, "TraderX"),
+    (TRADES, "publish-nothing", ROUND_TRIPS, "1 lost"),
+    (TRADES, "publish-twice", ROUND_TRIPS, "1 duplicate"),
+    (TRADES, "publish-wrong-quantity", ROUND_TRIPS, "1 lost"),
+    (PROCESSOR, "book-twice", ROUND_TRIPS, "1 duplicate"),
+    (PROCESSOR, "book-wrong-quantity", ROUND_TRIPS, "1 lost"),
+    (PROCESSOR, "ignore-orders", ROUND_TRIPS, "1 lost"),
+    (PROCESSOR, "publish-nothing", frozenset({TOLD}), "1 lost, 0 duplicate"),
+    (POSITIONS, "stale-data", ROUND_TRIPS, "1 lost"),
+    (POSITIONS, "wrong-positions", frozenset({MOVED, TOLD, SUMS}), "as its trades sum up"),
+    (POSITIONS, "trades-missing", ROUND_TRIPS | {SUMS}, "1 lost"),
+    (POSITIONS, "trades-repeated", ROUND_TRIPS | {SUMS}, "1 duplicate"),
+    (
+        POSITIONS,
+        "empty-data",
+        of(POSITIONS, APPLICATION, ROUTES) | ROUND_TRIPS | {INGRESS},
+        "200 []",
+    ),
+    (
+        STOCKS,
+        "empty-data",
+        of(STOCKS, APPLICATION, ROUTES) | ROUND_TRIPS | REFUSALS | {INGRESS},
+        "404",
+    ),
+    (PEOPLE, "empty-data", of(PEOPLE, APPLICATION, ROUTES) | {INGRESS}, "404"),
+    (PEOPLE, "everybody-known", of(PEOPLE, ROUTES), "200"),
+    (PAGE, "script-missing", frozenset({ASSETS}), "text/html"),
+    (PAGE, "blank-page", of(PAGE, APPLICATION, ROUTES) | {ASSETS, INGRESS}, "200"),
+    (
+        DATABASE,
+        "wrong-application",
+        of(DATABASE, APPLICATION, ROUTES),
+        "TraderX",
+    ),
+    (DATABASE, "slow", of(DATABASE, APPLICATION, ROUTES), "no answer"),
+    (
+        DATABASE,
+        "unavailable",
+        of(DATABASE, APPLICATION, ROUTES)
+        | of(ACCOUNTS, APPLICATION, ROUTES)
+        | of(POSITIONS, APPLICATION, ROUTES)
+        | TRADE
+        | {INGRESS},
+        "500",
+    ),
+    (
+        DATABASE,
+        "empty-data",
+        of(ACCOUNTS, APPLICATION, ROUTES)
+        | of(POSITIONS, APPLICATION, ROUTES)
+        | ROUND_TRIPS
+        | REFUSALS
+        | {INGRESS},
+        "200 []",
+    ),
+)
+"""Defects of programs that leave what is stored as it should be: service, switch, claims, words."""
+SPOILING: tuple[Switched, ...] = (
+    (TRADES, "accept-unknown", frozenset({UNKNOWN}), "unknown security"),
+    (PROCESSOR, "never-settle", frozenset({SETTLED, MOVED, SUMS}), "Processing"),
+    (PROCESSOR, "position-unmoved", frozenset({MOVED, TOLD, SUMS}), "as its trades sum up"),
+    (PROCESSOR, "position-reversed", frozenset({MOVED, TOLD, SUMS}), "as its trades sum up"),
+)
+"""Those that do not."""
+OF_PROGRAMS: tuple[Damage, ...] = (
+    Damage(
+        name="a process crashed",
+        inflict=crashed,
+        claims=of(STOCKS, RESTARTED),
+        says="1 restarts",
+    ),
+    Damage(
+        name="another application answers",
+        inflict=switched(ACCOUNTS, "wrong-application"),
+        claims=of(ACCOUNTS, APPLICATION, ROUTES) | ROUND_TRIPS | {UNKNOWN, INVALID, INGRESS},
+        says="<title>TraderX</title>",
+    ),
+    Damage(
+        name="a pod killed that cannot come back",
+        inflict=killed_for_good,
+        claims=of(POSITIONS, ROLLOUT, ASTRAY, APPLICATION, ENDPOINTS, RESTARTED, ROUTES)
+        | TRADE
+        | {LEADS, INGRESS}
+        | {EVENTS},
+        says="0 ready",
+    ),
+    Damage(
+        name="an application without data",
+        inflict=switched(ACCOUNTS, "empty-data"),
+        claims=of(ACCOUNTS, APPLICATION, ROUTES) | ROUND_TRIPS | {UNKNOWN, INVALID, INGRESS},
+        says="200 []",
+    ),
+    Damage(
+        name="an application that fails",
+        inflict=switched(TRADES, "unavailable"),
+        claims=of(TRADES, APPLICATION, ROUTES) | ROUND_TRIPS | {UNKNOWN, INVALID, INGRESS},
+        says="500",
+    ),
+    Damage(
+        name="a slow application",
+        inflict=switched(POSITIONS, "slow"),
+        claims=of(POSITIONS, APPLICATION, ROUTES) | TRADE | {INGRESS},
+        says="no answer",
+    ),
+    Damage(
+        name="one of two pods frozen",
+        inflict=frozen,
+        claims=of(PAGE, ROLLOUT, ASTRAY) | {EVENTS},
+        says="1 ready",
+    ),
+    *(
+        Damage(
+            name=f"{service} is {switch}",
+            inflict=switched(service, switch),
+            claims=claims,
+            says=says,
+        )
+        for service, switch, claims, says in SWITCHED
+    ),
+    *(
+        Damage(
+            name=f"{service} is {switch}",
+            inflict=with_fresh_books(switched(service, switch)),
+            claims=claims,
+            says=says,
+        )
+        for service, switch, claims, says in SPOILING
+    ),
+    *(
+        Damage(
+            name=f"{service} {how} while the checks run",
+            inflict=inflict,
+            claims=frozenset(),
+            says="pods were replaced or restarted while the checks ran",
+            while_it_runs=True,
+        )
+        for service, how, inflict in (
+            (DATABASE, "restarted", with_fresh_books(replaced(DATABASE))),
+            (FEED, "restarted", with_fresh_books(replaced(FEED))),
+            (PROCESSOR, "pod killed", replaced(PROCESSOR)),
+            (PEOPLE, "pod killed", replaced(PEOPLE)),
+        )
+    ),
+)

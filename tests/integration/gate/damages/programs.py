@@ -1,0 +1,147 @@
+"""What can happen to programs: defects switched on, processes stopped, pods killed."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+
+from tests.integration.gate.damages.damage import (
+    ACCOUNTS,
+    DATABASE,
+    DEADLINE_S,
+    PAGE,
+    POSITIONS,
+    PROCESSOR,
+    STOCKS,
+    Inflict,
+)
+from tests.integration.gate.damages.objects import settled, until_warned
+from tests.integration.gate.gate_command import NAMESPACE, REQUEST_TIMEOUT_S, Gate, ref
+from traderx_gate.waiting import Deadline, polling, until
+
+
+def switched(service: str, switch: str) -> Inflict:
+    """Turn a defect of every pod of a service on, at the port that is no part of the unit."""
+
+    @contextmanager
+    def inflict(gate: Gate) -> Iterator[None]:
+        urls = [f"{pod['admin_url']}/switches/{switch}" for pod in gate.pods(service)]
+        _put(urls, "true")
+        try:
+            yield
+        finally:
+            _put(urls, "false")
+
+    return inflict
+
+
+def _put(urls: list[str], value: str) -> None:
+    assert urls
+    for url in urls:
+        assert requests.put(url, value, timeout=REQUEST_TIMEOUT_S).status_code == 200
+
+
+@contextmanager
+def frozen(gate: Gate) -> Iterator[None]:
+    """Stop one of two processes without ending it, until it is seen not to be ready."""
+    pod = gate.pods(PAGE)[0]
+    os.kill(pod["pid"], signal.SIGSTOP)
+    try:
+        _until_ready(gate, PAGE, 1)
+        until_warned(gate, pod["name"])
+        yield
+    finally:
+        gate.kube.delete(ref("Pod", pod["name"]))
+        settled(gate, PAGE)
+
+
+@contextmanager
+def crashed(gate: Gate) -> Iterator[None]:
+    """Kill a process; its container is restarted, and ready again."""
+    pod = gate.pods(STOCKS)[0]
+    os.kill(pod["pid"], signal.SIGKILL)
+    until(
+        polling(lambda: gate.pods(STOCKS), every_s=0.05, deadline=Deadline(DEADLINE_S)),
+        lambda pods: len(pods) == 2 and pod["pid"] not in [p["pid"] for p in pods],
+        what="the container to be restarted",
+    )
+    yield
+    gate.kube.delete(ref("Pod", pod["name"]))
+    settled(gate, STOCKS)
+
+
+def _until_ready(gate: Gate, service: str, count: int) -> None:
+    until(
+        polling(lambda: gate.pods(service), every_s=0.05, deadline=Deadline(DEADLINE_S)),
+        lambda pods: len(pods) == count,
+        what=f"{count} pods of {service} to be ready",
+    )
+
+
+@contextmanager
+def killed_for_good(gate: Gate) -> Iterator[None]:
+    """Delete a pod; to be done while no node takes a new one."""
+    gate.kube.delete(ref("Pod", gate.pods(POSITIONS)[0]["name"]))
+    _until_ready(gate, POSITIONS, 0)
+    until_warned(gate, POSITIONS)
+    yield
+
+
+def restarted(service: str) -> Inflict:
+    """Kill every process of a service; their containers are started again, and ready."""
+
+    @contextmanager
+    def inflict(gate: Gate) -> Iterator[None]:
+        pods = gate.pods(service)
+        assert pods
+        for pod in pods:
+            os.kill(pod["pid"], signal.SIGKILL)
+        killed = {pod["pid"] for pod in pods}
+        until(
+            polling(lambda: gate.pods(service), every_s=0.05, deadline=Deadline(DEADLINE_S)),
+            lambda seen: len(seen) == len(pods) and killed.isdisjoint(p["pid"] for p in seen),
+            what=f"the containers of {service} to be restarted",
+        )
+        yield
+
+    return inflict
+
+
+def replaced(service: str) -> Inflict:
+    """Delete a pod; another one takes its place."""
+
+    @contextmanager
+    def inflict(gate: Gate) -> Iterator[None]:
+        pods = gate.pods(service)
+        gate.kube.delete(ref("Pod", pods[0]["name"]))
+        until(
+            polling(
+                lambda: gate.kube.pods(NAMESPACE, labels=f"app={service}"),
+                every_s=0.05,
+                deadline=Deadline(DEADLINE_S),
+            ),
+            lambda seen: sum(p.ready and p.name != pods[0]["name"] for p in seen) == len(pods),
+            what=f"a pod of {service} to be replaced",
+        )
+        yield
+
+    return inflict
+
+
+def with_fresh_books(inflict: Inflict) -> Inflict:
+    """Have a damage that spoils what is stored; the database starts anew afterwards (I11).
+
+    The programs that use it do as well: one of them alters its tables at its start.
+    """
+
+    @contextmanager
+    def spoil(gate: Gate) -> Iterator[None]:
+        with inflict(gate):
+            yield
+        for service in (DATABASE, ACCOUNTS, POSITIONS, PROCESSOR):
+            with replaced(service)(gate):
+                pass
+
+    return spoil
