@@ -29,11 +29,16 @@ def wanted(environment: DeployedEnvironment, service: Service, kind: str) -> Man
 
 
 def template(environment: DeployedEnvironment, service: Service) -> Manifest:
-    """Return the pod template that the units make, with the API server's defaults filled in."""
+    """Return the pod template that the units make, with the API server's defaults filled in.
+
+    Asked of an object that does not exist: applying to the live one would keep what others added.
+    """
     manifest = wanted(environment, service, "Deployment")
     if manifest is None:
         return EMPTY
-    applied: Manifest = environment.kube.apply(manifest, dry_run=True)["spec"]["template"]
+    metadata = {**manifest["metadata"], "name": f"{manifest['metadata']['name']}-of-the-unit"}
+    unknown = {**manifest, "metadata": metadata}
+    applied: Manifest = environment.kube.apply(unknown, dry_run=True)["spec"]["template"]
     return applied
 
 
