@@ -124,6 +124,12 @@ class _Running:
         new = self.gate.runs() - self._before
         return sum((run / RESULTS).exists() for run in new)
 
+    def stop(self) -> None:
+        """End it now if it has not ended, so that the repair does not meet it."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(TIMEOUT_S)
+
     def end(self) -> Validation:
         """Wait for the end."""
         code = self.process.wait(TIMEOUT_S)
@@ -148,11 +154,13 @@ def perform(gate: Gate, damage: Damage, *, seed: int) -> Trial:
             stack.callback(gate.deploy)
             if damage.while_it_runs:
                 running = _Running(gate=gate, seed=seed)
+                stack.callback(running.stop)
                 running.await_first_result()
                 stack.enter_context(damage.inflict(gate))
             else:
                 stack.enter_context(damage.inflict(gate))
                 running = _Running(gate=gate, seed=seed)
+                stack.callback(running.stop)
             damaged = running.end()
         repaired = _Running(gate=gate, seed=seed).end()
     except (AssertionError, GateError, OSError, subprocess.TimeoutExpired) as error:
