@@ -27,6 +27,7 @@ class Damage:
     Attributes:
         inflict: Does it; what a deployment does not repair is taken back when it is left.
         claims: Every claim that has to be false then, no more and no fewer.
+        races: Claims that may be false too: which of two programs is first decides it.
         says: What the reasons have to say of it.
         while_it_runs: Whether it happens after the first claim was checked; which claims it
             makes false is then a matter of time, and none is declared.
@@ -36,6 +37,7 @@ class Damage:
     inflict: Inflict
     claims: frozenset[str]
     says: str
+    races: frozenset[str] = frozenset()
     while_it_runs: bool = False
 
 

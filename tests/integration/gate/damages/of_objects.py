@@ -15,6 +15,7 @@ from tests.integration.gate.damages.damage import (
     INVALID,
     LEADS,
     LIVE,
+    MOVED,
     NODES,
     PAGE,
     PEOPLE,
@@ -24,9 +25,12 @@ from tests.integration.gate.damages.damage import (
     ROLLOUT,
     ROUND_TRIPS,
     ROUTES,
+    SETTLED,
     SHARED_LIVE,
     SINGLETONS,
     STOCKS,
+    SUMS,
+    TOLD,
     TRADES,
     UNKNOWN,
     UNMANAGED,
@@ -233,6 +237,7 @@ OF_OBJECTS: tuple[Damage, ...] = (
         inflict=patched("Deployment", FEED, {"spec": {"replicas": 2}}, manager="kubectl-scale"),
         claims=of(FEED, LIVE) | {SINGLETONS},
         says="2, changed by kubectl-scale",
+        races=ROUND_TRIPS,  # each feed knows half of those who are connected
     ),
     Damage(
         name="Service pointed at another application",
@@ -292,14 +297,16 @@ OF_OBJECTS: tuple[Damage, ...] = (
         inflict=patched(
             "Deployment", PROCESSOR, {"spec": {"replicas": 2}}, manager="kubectl-scale"
         ),
-        claims=of(PROCESSOR, LIVE) | ROUND_TRIPS | {SINGLETONS},
+        claims=of(PROCESSOR, LIVE) | {SETTLED, TOLD, SINGLETONS},
         says="2, changed by kubectl-scale",
+        races=frozenset({MOVED, SUMS}),  # both read the position before either writes it, or not
     ),
     Damage(
         name="a second trade-processor that nobody knows of",
         inflict=second_processor,
-        claims=ROUND_TRIPS | {UNMANAGED},
+        claims=frozenset({SETTLED, TOLD, UNMANAGED}),
         says="1 duplicate",
+        races=frozenset({MOVED, SUMS}),
     ),
     Damage(
         name="ports of two Services exchanged",
