@@ -49,6 +49,7 @@ from tests.integration.gate.damages.objects import (
     template,
     warned,
 )
+from tests.integration.gate.damages.programs import with_fresh_books
 from tests.integration.gate.gate_command import NAMESPACE, Json
 
 PAUSE = {"image": "python:3.11-slim", "args": ["-c", "import threading; threading.Event().wait()"]}
@@ -294,8 +295,8 @@ OF_OBJECTS: tuple[Damage, ...] = (
     ),
     Damage(
         name="two trade-processors",
-        inflict=patched(
-            "Deployment", PROCESSOR, {"spec": {"replicas": 2}}, manager="kubectl-scale"
+        inflict=with_fresh_books(
+            patched("Deployment", PROCESSOR, {"spec": {"replicas": 2}}, manager="kubectl-scale")
         ),
         claims=of(PROCESSOR, LIVE) | {SETTLED, TOLD, SINGLETONS},
         says="2, changed by kubectl-scale",
@@ -303,7 +304,7 @@ OF_OBJECTS: tuple[Damage, ...] = (
     ),
     Damage(
         name="a second trade-processor that nobody knows of",
-        inflict=second_processor,
+        inflict=with_fresh_books(second_processor),
         claims=frozenset({SETTLED, TOLD, UNMANAGED}),
         says="1 duplicate",
         races=frozenset({MOVED, SUMS}),
