@@ -12,8 +12,13 @@ import typer
 import yaml
 
 from traderx_gate.cli.app import app
+from traderx_gate.errors import GateError
 
 ROOT = Path(__file__).resolve().parents[3]
+HOW_TO = ROOT / "docs" / "how-to" / "ci.md"
+EXISTING = ROOT / ".github" / "workflows" / "existing.yml"
+INPUT = {"$ENVIRONMENT": "dev"}
+"""What stands for a choice of the person who starts a workflow."""
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+")
 LINT_TIMEOUT_S = 60
@@ -36,7 +41,18 @@ def words(path: Path, program: str) -> Iterator[list[str]]:
                 command = itertools.takewhile(lambda word: word[0] not in "|&;<>()", lexer)
                 split = list(command)
                 if split[:1] == [program]:
-                    yield split[1:]
+                    yield [INPUT.get(word, word) for word in split[1:]]
+
+
+def documented(program: str) -> Iterator[list[str]]:
+    """Yield the words of every call of a program that the how-to names with more than its name."""
+    for span in re.findall(rf"`{program} ([^`]+)`", HOW_TO.read_text()):
+        yield shlex.split(span)
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    """Return the steps of all jobs of a workflow."""
+    return [step for job in jobs(path).values() for step in job["steps"]]
 
 
 def accepted(given: list[str]) -> str:
@@ -47,7 +63,7 @@ def accepted(given: list[str]) -> str:
         return f"no command {name}"
     try:
         command.commands[name].make_context(name, rest)
-    except typer.exceptions.TyperException as error:
+    except (typer.exceptions.TyperException, GateError) as error:
         return str(error)
     return ""
 
@@ -58,8 +74,8 @@ def targets() -> set[str]:
 
 
 def test_there_are_workflows() -> None:
-    """The gate and the nightly workflow are there to be checked."""
-    assert [path.stem for path in WORKFLOWS] == ["gate", "nightly"]
+    """The gate, its form for an existing cluster and the nightly workflow are there."""
+    assert [path.stem for path in WORKFLOWS] == ["existing", "gate", "nightly"]
 
 
 @each_workflow
@@ -83,6 +99,38 @@ def test_every_command_exists(path: Path) -> None:
     """Every `traderx-gate` line of a workflow is one that the command line takes."""
     refused = {" ".join(given): accepted(given) for given in words(path, "traderx-gate")}
     assert {line: why for line, why in refused.items() if why} == {}
+
+
+def test_every_documented_command_exists() -> None:
+    """Every `traderx-gate` line of the how-to is one that the command line takes."""
+    refused = {" ".join(given): accepted(given) for given in documented("traderx-gate")}
+    assert refused
+    assert {line: why for line, why in refused.items() if why} == {}
+
+
+def test_every_documented_target_exists() -> None:
+    """Every `make` line of the how-to names a target of the Makefile."""
+    called = {given[0] for given in documented("make")}
+    assert called
+    assert called <= targets()
+
+
+@each_workflow
+def test_scripts_are_plain_text(path: Path) -> None:
+    """No expression is pasted into a script: an input or a secret is a variable, never code."""
+    assert [step["run"] for step in steps(path) if "${{" in step.get("run", "")] == []
+
+
+def test_existing_cluster_is_left_as_it_was() -> None:
+    """On an existing cluster the gate deploys, validates, and takes all away, whatever happened."""
+    found = [given[0] for given in words(EXISTING, "traderx-gate")]
+    assert found == [
+        *("up", "rights", "install", "deploy", "validate"),
+        *("verdict", "doctor", "uninstall", "down"),
+    ]
+    last = {step["run"].split(" -")[0]: step["if"] for step in steps(EXISTING)[-3:]}
+    assert list(last) == ["traderx-gate uninstall", "traderx-gate down", "rm"]
+    assert all(condition.startswith("always()") for condition in last.values())
 
 
 def test_the_gate_validates() -> None:
