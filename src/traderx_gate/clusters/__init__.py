@@ -1,0 +1,1 @@
+"""Clusters that we make ourselves, on a container engine."""
