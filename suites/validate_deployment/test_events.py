@@ -8,11 +8,9 @@ from traderx_gate.inspection import events
 
 
 def test_warn_of_nothing(environment: DeployedEnvironment, observe: Observe) -> None:
-    """Nothing was warned of in the namespace since the last pod became ready."""
+    """Of no pod was warned since it is ready, of nothing else in the namespace since all are."""
     now = dt.datetime.now(dt.UTC)
     found = environment.kube.list("v1", "Event", namespace=environment.spec.namespace)
     pods = environment.kube.pods(environment.spec.namespace)
-    ready = [pod.ready_at for pod in pods if pod.ready_at is not None]
-    since = max(ready, default=now - events.WINDOW)
-    names = {pod.name for pod in pods}
-    assert observe(events.warnings(found, pods=names, since=since, now=now)) == ()
+    ready = {pod.name: pod.ready_at for pod in pods if not pod.deleting}
+    assert observe(events.warnings(found, pods=ready, now=now)) == ()

@@ -1,8 +1,7 @@
 """Events: nothing warned of since the environment has been ready."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping
 
 from traderx_gate.kube import Manifest, parse_time
 from traderx_gate.verdict import Observation
@@ -14,29 +13,35 @@ WINDOW = dt.timedelta(minutes=10)
 def warnings(
     events: Iterable[Manifest],
     *,
-    pods: AbstractSet[str],
-    since: dt.datetime,
+    pods: Mapping[str, dt.datetime | None],
     now: dt.datetime,
 ) -> Iterator[Observation]:
-    """Yield one observation for every warning since then, and one for the look itself.
+    """Yield one observation for every warning that counts, and one for the look itself.
 
-    A pod that is gone, as after a repair, is warned of no longer.
+    What was warned of before a pod was ready belongs to its rollout; of a pod that is not ready
+    everything counts, of a pod that is gone, as after a repair, nothing.
 
     Args:
         events: The events of the namespace.
-        pods: The names of its pods.
-        since: When the last pod became ready; what was warned of before belongs to the rollout.
+        pods: Since when each of its pods is ready, None for one that is not, by name.
         now: The end of the window.
     """
-    start = max(since, now - WINDOW)
+    earliest = now - WINDOW
+    # a pod that was not ready for a moment must not hide what others were warned of
+    all_ready = max((at for at in pods.values() if at is not None), default=earliest)
     read = 0
     for event in events:
         read += 1
         at = _last(event)
-        if event.get("type") != "Warning" or at is None or at <= start:
+        if event.get("type") != "Warning" or at is None:
             continue
         about = event.get("involvedObject") or event.get("regarding") or {}
-        if about.get("kind") == "Pod" and about.get("name") not in pods:
+        start: dt.datetime | None = all_ready
+        if about.get("kind") == "Pod":
+            if about.get("name") not in pods:
+                continue
+            start = pods[about["name"]]
+        if at <= max(start or earliest, earliest):
             continue
         yield Observation(
             subject=f"{about.get('kind')} {about.get('name')}",
@@ -46,7 +51,7 @@ def warnings(
             where=f"kubectl -n {about.get('namespace')} get events --field-selector type=Warning",
         )
     yield Observation(
-        subject=f"events since {start}",
+        subject=f"events since {earliest}",
         expected="could be read",
         seen=f"{read} read",
         met=True,

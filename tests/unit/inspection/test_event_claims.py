@@ -23,9 +23,11 @@ def warning(**fields: Any) -> dict[str, Any]:
     }
 
 
-def told(event: dict[str, Any], since: dt.datetime = LONG_AGO) -> list[tuple[str, str, str]]:
+def told(
+    event: dict[str, Any], ready: dt.datetime | None = LONG_AGO, other: dt.datetime | None = None
+) -> list[tuple[str, str, str]]:
     """Subject, expected and seen of what a warning led to; the last observation is the look."""
-    *found, look = events.warnings([event], pods=frozenset({"web-1"}), since=since, now=NOW)
+    *found, look = events.warnings([event], pods={"web-1": ready, "db-1": other}, now=NOW)
     assert (look.met, look.seen, [o.met for o in found]) == (True, "1 read", [False] * len(found))
     return [(o.subject, o.expected, o.seen) for o in found]
 
@@ -66,7 +68,7 @@ def test_warning_is_told(event: dict[str, Any], subject: str, seen: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("event", "since"),
+    ("event", "ready"),
     [
         (warning(type="Normal"), LONG_AGO),
         (warning(lastTimestamp="2026-11-24T11:50:00Z"), LONG_AGO),
@@ -76,14 +78,37 @@ def test_warning_is_told(event: dict[str, Any], subject: str, seen: str) -> None
     ],
     ids=["no warning", "long ago", "before ready", "without time", "of a pod that is gone"],
 )
-def test_event_that_does_not_count(event: dict[str, Any], since: dt.datetime) -> None:
+def test_event_that_does_not_count(event: dict[str, Any], ready: dt.datetime) -> None:
     """What is no warning, old, part of the rollout, or of a pod that is gone, is not told."""
-    assert told(event, since) == []
+    assert told(event, ready) == []
+
+
+LATER = dt.datetime(2026, 11, 24, 11, 59, 30, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("ready", "counts"),
+    [(None, True), (LONG_AGO, True), (LATER, False)],
+    ids=["not ready", "ready before", "ready afterwards"],
+)
+def test_warning_about_a_pod_ends_with_its_own_rollout(
+    ready: dt.datetime | None,
+    counts: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """Of a pod counts what was warned of since it is ready, whenever another became ready."""
+    assert bool(told(warning(), ready, other=LATER)) is counts
+
+
+def test_warning_about_anything_else_ends_with_the_last_rollout() -> None:
+    """Of what is no pod counts what was warned of since the last pod is ready."""
+    about = {"kind": "Service", "name": "web"}
+    event = warning(involvedObject=about)
+    assert (len(told(event, LONG_AGO)), told(event, LONG_AGO, other=LATER)) == (1, [])
 
 
 def test_no_event_at_all() -> None:
     """Where nothing happened one observation says that it was looked for, and since when."""
-    (look,) = events.warnings([], pods=frozenset(), since=LONG_AGO, now=NOW)
+    (look,) = events.warnings([], pods={}, now=NOW)
     assert (look.subject, look.expected, look.seen, look.met) == (
         "events since 2026-11-24 11:50:00+00:00",
         "could be read",
