@@ -11,7 +11,7 @@ bench: $(READY)  ## measure against the targets; OUT=file writes the results as 
 	@$(BIN)/python -m bench $(if $(OUT),--out $(OUT))
 
 campaign: $(READY)  ## count how often the gate is right; results in bench/results
-	@$(BIN)/python -m bench.campaign $(if $(TIMES),--times $(TIMES)) $(if $(ONLY),--only "$(ONLY)")
+	@$(BIN)/python -m bench.campaign $(if $(TIMES),--times $(TIMES)) $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff format

@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=CLEAN_VALIDATIONS, help="clean validations")
     parser.add_argument("--only", default="", help="damages whose name matches")
     parser.add_argument("--part", default="1/1", help="1/2: every second damage, from the first")
+    parser.add_argument("--resume", action="store_true", help="damages that have no result yet")
     parser.add_argument("--out", type=Path, help="file of the damages' results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is taken down
@@ -40,7 +41,10 @@ def main() -> int:
 
 def _damaged(options: argparse.Namespace) -> int:
     out = options.out or RESULTS / f"detection-{dt.datetime.now(dt.UTC):%Y-%m-%d}.json"
-    trials = detection.run(detection.chosen(options), out, first_seed=1)
+    damages = detection.chosen(options)
+    if options.resume:
+        damages = detection.left(damages, out)
+    trials = detection.run(damages, out, first_seed=1)
     detection.show(trials)
     print(f"results: {out}")
     right = all(t["detected"] and t["named"] and t["repaired_exit_code"] == 0 for t in trials)

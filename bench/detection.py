@@ -37,6 +37,16 @@ def chosen(options: argparse.Namespace) -> list[Damage]:
     return named[part - 1 :: parts]
 
 
+def left(damages: Sequence[Damage], out: Path) -> list[Damage]:
+    """Return those of which the results hold no complete trial yet."""
+    made = {trial["damage"] for trial in _trials(out) if trial["repaired_exit_code"] is not None}
+    return [damage for damage in damages if damage.name not in made]
+
+
+def _trials(out: Path) -> list[dict[str, Any]]:
+    return list(json.loads(out.read_text())["trials"]) if out.exists() else []
+
+
 @contextmanager
 def environment() -> Iterator[Gate]:
     """A cluster of its own with dev deployed; all of it is gone afterwards."""
@@ -53,9 +63,7 @@ def environment() -> Iterator[Gate]:
 
 def run(damages: Sequence[Damage], out: Path, *, first_seed: int) -> list[dict[str, Any]]:
     """Make every trial; the results are on disk after each, and replace older ones of a name."""
-    done: dict[str, dict[str, Any]] = {}
-    if out.exists():
-        done = {trial["damage"]: trial for trial in json.loads(out.read_text())["trials"]}
+    done = {trial["damage"]: trial for trial in _trials(out)}
     with environment() as gate, Progress() as progress:
         task = progress.add_task("damages", total=len(damages))
         for number, damage in enumerate(damages):

@@ -1,8 +1,12 @@
 """The rates of the campaign: what counts as a trial, and how sure a rate is."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from bench.detection import bounds, counts
+from bench.detection import bounds, counts, left
+from tests.integration.gate.damages.table import ALL
 
 
 @pytest.mark.parametrize("asked", [1, 20, 87])
@@ -42,3 +46,16 @@ def test_what_did_not_happen_is_no_trial() -> None:
         "claims as declared": (2, 2),
         "false alarms": (1, 2),
     }
+
+
+def test_resumed_campaign_makes_what_is_left(tmp_path: Path) -> None:
+    """Damages with a complete trial are left out; one that could not be repaired is made again."""
+    out = tmp_path / "detection.json"
+    assert left(ALL, out) == list(ALL)
+    made, broken, *others = ALL
+    trials = [
+        {**trial(), "damage": made.name},
+        {**trial(repaired_exit_code=None), "damage": broken.name},
+    ]
+    out.write_text(json.dumps({"trials": trials}))
+    assert left(ALL, out) == [broken, *others]
