@@ -58,7 +58,7 @@ SWITCHED: tuple[Switched, ...] = (
     (PROCESSOR, "ignore-orders", ROUND_TRIPS, "1 lost"),
     (PROCESSOR, "publish-nothing", frozenset({TOLD}), "1 lost, 0 duplicate"),
     (POSITIONS, "stale-data", ROUND_TRIPS, "1 lost"),
-    (POSITIONS, "wrong-positions", frozenset({MOVED, TOLD, SUMS}), "as its trades sum up"),
+    (POSITIONS, "wrong-positions", frozenset({MOVED, TOLD, SUMS}), "position of account"),
     (POSITIONS, "trades-missing", ROUND_TRIPS | {SUMS}, "1 lost"),
     (POSITIONS, "trades-repeated", ROUND_TRIPS | {SUMS}, "1 duplicate"),
     (
@@ -109,8 +109,8 @@ SWITCHED: tuple[Switched, ...] = (
 SPOILING: tuple[Switched, ...] = (
     (TRADES, "accept-unknown", frozenset({UNKNOWN}), "unknown security"),
     (PROCESSOR, "never-settle", frozenset({SETTLED, MOVED, SUMS}), "Processing"),
-    (PROCESSOR, "position-unmoved", frozenset({MOVED, TOLD, SUMS}), "as its trades sum up"),
-    (PROCESSOR, "position-reversed", frozenset({MOVED, TOLD, SUMS}), "as its trades sum up"),
+    (PROCESSOR, "position-unmoved", frozenset({MOVED, TOLD, SUMS}), "position of account"),
+    (PROCESSOR, "position-reversed", frozenset({MOVED, TOLD, SUMS}), "position of account"),
 )
 """Those that do not."""
 OF_PROGRAMS: tuple[Damage, ...] = (
@@ -150,14 +150,16 @@ OF_PROGRAMS: tuple[Damage, ...] = (
     Damage(
         name="a slow application",
         inflict=switched(POSITIONS, "slow"),
-        claims=of(POSITIONS, APPLICATION, ROUTES) | TRADE | {INGRESS},
+        claims=of(POSITIONS, APPLICATION, ROUTES) | {INGRESS},
         says="no answer",
+        races=TRADE,  # 2 s late is too late for a probe, and in time for a settlement that is quick
     ),
     Damage(
         name="one of two pods frozen",
         inflict=frozen,
         claims=of(PAGE, ROLLOUT, ASTRAY) | {EVENTS},
         says="1 ready",
+        races=of(PAGE, RESTARTED),  # its liveness probe ends it at last
     ),
     *(
         Damage(
