@@ -16,7 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--environment", default="dev", help="environment to test (default: dev)")
     group.addoption("--project", help="project name (default: TRADERX_PROJECT or .cub-project)")
     group.addoption("--namespaces", help="prefix of the namespaces (default: traderx)")
-    group.addoption("--cluster", choices=("embedded", "existing"), help="default: what is up")
+    group.addoption(
+        "--cluster", choices=("embedded", "kind", "existing"), help="default: what is up"
+    )
     group.addoption("--kubeconfig", help="kubeconfig of an existing cluster")
     group.addoption("--context", help="context of the kubeconfig (default: its current one)")
     group.addoption("--confighub", help="URL of ConfigHub (default: the embedded one)")

@@ -21,6 +21,7 @@ COMMAND_TIMEOUT_S = 7200
 """A cold build of the control plane takes minutes; the program has shorter deadlines of its own."""
 INTERRUPT_TIMEOUT_S = 3
 DOCTOR_TIMEOUT_S = 120
+IMAGES_TIMEOUT_S = 30
 
 
 def argv(*words: str) -> list[str]:
@@ -52,6 +53,28 @@ def run(command: str, options: Sequence[str] = (), *, quiet: bool = False) -> in
             raise UnreachableError(
                 f"`{command}` did not end in {COMMAND_TIMEOUT_S} s and was stopped; run it again"
             ) from error
+
+
+def image_names() -> tuple[str, ...]:
+    """Return the names of the container images that we build."""
+    done = subprocess.run(
+        argv("images", "list"),
+        capture_output=True,
+        text=True,
+        timeout=IMAGES_TIMEOUT_S,
+        check=True,
+    )
+    return tuple(image["name"] for image in json.loads(done.stdout))
+
+
+def images(*words: str) -> int:
+    """Run a command about the container images; its output goes to ours.
+
+    Returns:
+        Its exit code.
+    """
+    done = subprocess.run(argv("images", *words), timeout=COMMAND_TIMEOUT_S, check=False)
+    return done.returncode
 
 
 def _interrupted(child: "subprocess.Popen[bytes]") -> int:

@@ -182,6 +182,22 @@ def kubeconfig_path(given: str | None) -> Path:
     return Path(named).expanduser().absolute()
 
 
+def require_up_is_possible(cluster: str) -> None:
+    """Refuse, before anything is made, to serve another kind of cluster than what is up serves.
+
+    Raises:
+        RefusedError: Something else is up.
+    """
+    try:
+        up = embedded_status()["cluster"]
+    except ConfigurationError:
+        return  # nothing was brought up
+    if up != cluster:
+        raise RefusedError(
+            f"--cluster {up} is up here, not {cluster}; take it down first: traderx-gate down"
+        )
+
+
 def require_nothing_deployed_outside() -> None:
     """Refuse to forget what is deployed in a cluster that goes on without us.
 
@@ -192,8 +208,8 @@ def require_nothing_deployed_outside() -> None:
         status = embedded_status()
     except ConfigurationError:
         return  # nothing was brought up
-    if status["cluster"] == EMBEDDED:
-        return
+    if status["cluster"] != EXISTING:
+        return  # the cluster goes as well
     hub = status["confighub"]
     way_out = "`traderx-gate uninstall` removes them, `down --leave-objects` leaves them"
     try:

@@ -12,8 +12,11 @@ from traderx_gate import doctor as diagnosis
 from traderx_gate import embedded, settings
 from traderx_gate import rights as needed_rights
 from traderx_gate.application import load
+from traderx_gate.checkout import state_directory
+from traderx_gate.cli import kind_cluster
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Json, Systems, with_systems
+from traderx_gate.clusters import kind
 from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
 from traderx_gate.kube import Kube, current_context
 
@@ -23,14 +26,17 @@ def _known_environments(names: list[str] | None) -> list[str] | None:
 
 
 @app.command(
-    epilog="Examples: traderx-gate up; "
+    epilog="Examples: traderx-gate up; traderx-gate up --cluster kind; "
     "traderx-gate up --cluster existing --kubeconfig ~/.kube/config --context my-cluster"
 )
 def up(
     *,
     cluster: Annotated[
-        Literal["embedded", "existing"],
-        typer.Option(help="existing: a cluster that is there; ConfigHub alone is started"),
+        Literal["embedded", "kind", "existing"],
+        typer.Option(
+            help="kind: one is made on a container engine; existing: one that is there. "
+            "Beside both ConfigHub alone is started"
+        ),
     ] = "embedded",
     kubeconfig: Annotated[
         str | None, typer.Option(help="of an existing cluster (default: KUBECONFIG)")
@@ -38,14 +44,42 @@ def up(
     context: Annotated[
         str | None, typer.Option(help="its context; asked for where it is left out")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="kind: docker, podman or nerdctl (default: the first that runs)")
+    ] = "",
+    images: Annotated[
+        Literal["stand-ins", "stock"],
+        typer.Option(help="kind: stand-ins are built and loaded, stock images are pulled"),
+    ] = "stand-ins",
+    node_image: Annotated[str, typer.Option(help="kind: the nodes' image")] = kind.NODE_IMAGE,
+    ingress_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="kind: port of 127.0.0.1 for the ingress")
+    ] = 80,
+    ingress_manifest: Annotated[
+        str, typer.Option(help="kind: path or URL of the ingress controller; '' for none")
+    ] = kind.INGRESS,
+    metrics_manifest: Annotated[
+        str, typer.Option(help="kind: path or URL of the metrics server; '' for none")
+    ] = kind.METRICS,
 ) -> None:
-    """Start the embedded cluster and ConfigHub; harmless when they run already."""
-    options: list[str] = []
+    """Start a cluster and ConfigHub, or ConfigHub beside a cluster; harmless when they run."""
+    if cluster != settings.EXISTING and (kubeconfig or context):
+        raise ConfigurationError("--kubeconfig and --context are for --cluster existing")
+    if cluster == settings.EMBEDDED:
+        raise typer.Exit(embedded.run("up", quiet=True) or embedded.run("status"))
+    settings.require_up_is_possible(cluster)
     if cluster == settings.EXISTING:
         path, name = _existing(kubeconfig, context)
-        options = ["--outside", cluster, "--kubeconfig", str(path), "--context", name]
-    elif kubeconfig or context:
-        raise ConfigurationError("--kubeconfig and --context are for --cluster existing")
+    else:
+        wanted = kind.Options(
+            state=state_directory(),
+            node_image=node_image,
+            ingress_port=ingress_port,
+            ingress=ingress_manifest,
+            metrics=metrics_manifest,
+        )
+        path, name = kind_cluster.up(wanted, engine_name=engine, stock=images == "stock")
+    options = ["--outside", cluster, "--kubeconfig", str(path), "--context", name]
     raise typer.Exit(embedded.run("up", options, quiet=True) or embedded.run("status"))
 
 
@@ -78,10 +112,12 @@ def down(
         typer.Option("--leave-objects", help="forget projects that are still deployed elsewhere"),
     ] = False,
 ) -> None:
-    """Stop the embedded systems and remove what they left, also after a crash."""
+    """Stop what `up` started, remove a cluster that it made, and what is left after a crash."""
     if not leave_objects:
         settings.require_nothing_deployed_outside()
-    raise typer.Exit(embedded.run("down"))
+    code = embedded.run("down")
+    kind_cluster.down()
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: traderx-gate status --json")

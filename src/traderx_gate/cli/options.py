@@ -72,7 +72,7 @@ def _declared(
         typer.Option(help="prefix of the namespaces (default: TRADERX_NAMESPACES, or traderx)"),
     ] = None,
     cluster: Annotated[
-        Literal["embedded", "existing"] | None,
+        Literal["embedded", "kind", "existing"] | None,
         typer.Option(help="which cluster (default: the one that `up` was given)"),
     ] = None,
     kubeconfig: Annotated[

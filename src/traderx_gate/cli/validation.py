@@ -73,9 +73,10 @@ def validate(
             typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
         try:
             evidence, decision = validation.decide(run, load().slugs)
-            _keep(run, evidence, decision, as_json=as_json)
+            _keep(run, evidence, decision)
         except RefusedError as error:  # the run has begun: it is no refusal any more
             raise EvidenceError(f"{run.name} proves nothing: {error}") from error
+    _tell(evidence, decision, as_json=as_json)
     _show(run, decision, as_json=as_json)
 
 
@@ -99,13 +100,17 @@ def verdict(
         chosen = runs.Run(REPORTS / Path(run).name)
     evidence, decision = validation.decide(chosen, load().slugs)
     if not chosen.is_decided:  # the run was killed; what a run concluded itself is history
-        _keep(chosen, evidence, decision, as_json=as_json)
+        _keep(chosen, evidence, decision)
+    _tell(evidence, decision, as_json=as_json)
     _show(chosen, decision, as_json=as_json)
 
 
-def _keep(run: runs.Run, evidence: Evidence, decision: Decision, *, as_json: bool) -> None:
+def _keep(run: runs.Run, evidence: Evidence, decision: Decision) -> None:
     run.write_decision(decision)
     write_report(run, evidence, decision)
+
+
+def _tell(evidence: Evidence, decision: Decision, *, as_json: bool) -> None:
     # standard output is one JSON object then; GitHub reads the other stream as well
     github.tell(evidence, decision, say=functools.partial(typer.echo, err=as_json))
 

@@ -51,7 +51,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise UnreachableError(f"`{line}` did not end in {timeout_s:.0f} s") from error
     if done.returncode != 0:
-        said = f"{done.stderr}\n{done.stdout}".strip()
+        said = f"{done.stdout}\n{done.stderr}".strip()
         last = (said.splitlines() or [f"exit code {done.returncode}"])[-1]
         raise FailedProgramError(f"`{line}`: {last}", said=said)
     return done.stdout

@@ -1,7 +1,7 @@
 """kind and docker as they answered: replays their words, keeps what they were asked.
 
-The words are of kubernetes-sigs/kind (pkg/cluster/internal/create/create.go and
-providers/docker) and its issues 1328, 2683 and 3160, and of docker's command line.
+The words follow kubernetes-sigs/kind (pkg/cluster/internal/create/create.go and providers/docker),
+its issues 1328, 2683 and 3160, and docker's command line; some are shortened, not all verbatim.
 """
 
 import json
