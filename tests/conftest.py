@@ -46,6 +46,10 @@ def cluster(request: pytest.FixtureRequest) -> RunCluster:
 
 
 @pytest.fixture(scope="session")
-def kubeconfig(cluster: RunCluster) -> Path:
-    """The kubeconfig of the run's cluster."""
+def kubeconfig(request: pytest.FixtureRequest) -> Path:
+    """The kubeconfig of the cluster that was given, else of the run's own."""
+    given: str | None = request.config.getoption("--kubeconfig")
+    if given:
+        return Path(given).expanduser().absolute()
+    cluster: RunCluster = request.getfixturevalue("cluster")
     return cluster.kubeconfig

@@ -1,5 +1,6 @@
 """`--cluster kind` of `up` and `down`: a cluster of ours on a container engine, and its images."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,8 @@ def down() -> None:
     if kind.down(engine, state_directory()):
         _say(f"removed the kind cluster {kind.NAME}")
     made.unlink()
+    with contextlib.suppress(OSError):  # not empty: the rest is not ours
+        state_directory().rmdir()
 
 
 def _say(text: str) -> None:

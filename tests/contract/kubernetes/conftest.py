@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +10,9 @@ from tests.contract.kubernetes.laboratory import Connection, Laboratory
 
 
 @pytest.fixture(scope="session")
-def connection(cluster: Any) -> Iterator[Connection]:
+def connection(kubeconfig: Path) -> Iterator[Connection]:
     """The cluster's API, as its administrator."""
-    with Connection(cluster.kubeconfig) as opened:
+    with Connection(kubeconfig) as opened:
         yield opened
 
 

@@ -153,7 +153,7 @@ class Laboratory:
         **container: Any,
     ) -> Json:
         """Create a pod that runs a Python program."""
-        command = ["python", "-u", "-c", program, *arguments]
+        command = ["python3", "-u", "-c", program, *arguments]
         told = {"name": "main", "image": IMAGE, "command": command, **container}
         told = {key: value for key, value in told.items() if value is not None}
         return self.create(

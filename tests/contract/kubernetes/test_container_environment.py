@@ -126,7 +126,7 @@ def test_arguments_follow_the_command(lab: Laboratory) -> None:
     """The command replaces the image's own, the arguments follow, and both expand variables."""
     lab.pod(
         "arguments",
-        command=["python", "-c", "import sys; print(sys.argv[1:])"],
+        command=["python3", "-c", "import sys; print(sys.argv[1:])"],
         args=["$(GREETING)", "$(UNKNOWN)"],
         env=[{"name": "GREETING", "value": "hello"}],
         spec={"restartPolicy": "Never"},

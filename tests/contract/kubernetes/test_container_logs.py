@@ -60,7 +60,7 @@ print("last", flush=True)
     lab.until_ready("slow")
     lines = lab.follow("slow")
     assert next(lines) == "first"
-    lab.execute("slow", "python", "-c", "open('end', 'w').close()")
+    lab.execute("slow", "python3", "-c", "open('end', 'w').close()")
     assert list(lines) == ["last"]
 
 

@@ -36,13 +36,13 @@ def test_command_sees_the_environment(shared_lab: Laboratory, pod: str) -> None:
 def test_command_reaches_the_pod_itself(shared_lab: Laboratory, pod: str) -> None:
     """Inside the pod its server is at localhost."""
     program = "import urllib.request as r; print(r.urlopen('http://localhost:8080/').status)"
-    assert shared_lab.execute(pod, "python", "-c", program).stdout == "200\n"
+    assert shared_lab.execute(pod, "python3", "-c", program).stdout == "200\n"
 
 
 def test_much_output_is_complete(shared_lab: Laboratory, pod: str) -> None:
     """Four megabytes of output arrive as they were written."""
     program = "print('0123456789abcde\\n' * (1 << 18), end='')"
-    output = shared_lab.execute(pod, "python", "-c", program).stdout
+    output = shared_lab.execute(pod, "python3", "-c", program).stdout
     assert output == "0123456789abcde\n" * (1 << 18)
 
 

@@ -27,7 +27,7 @@ signal.pause()
 
 def init(name: str, program: str, **fields: Any) -> dict[str, Any]:
     """An init container that runs a Python program."""
-    told = {"name": name, "image": IMAGE, "command": ["python", "-u", "-c", program]}
+    told = {"name": name, "image": IMAGE, "command": ["python3", "-u", "-c", program]}
     mounts = [{"name": "data", "mountPath": "/data"}]
     return {**told, "volumeMounts": mounts, **fields}
 

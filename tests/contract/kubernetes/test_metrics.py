@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -109,4 +110,6 @@ def test_nodes_are_measured(connection: Connection) -> None:
     for node in usages:
         capacity = capacities[node["metadata"]["name"]]
         for resource in ("cpu", "memory"):
-            assert 0 < quantity(node["usage"][resource]) <= quantity(capacity[resource])
+            # a measurement of a busy machine may be a bit above what there is
+            most = quantity(capacity[resource]) * Decimal("1.05")
+            assert 0 < quantity(node["usage"][resource]) <= most

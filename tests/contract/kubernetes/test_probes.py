@@ -141,9 +141,9 @@ def test_probe_by_named_port(lab: Laboratory) -> None:
 def test_exec_probe(lab: Laboratory) -> None:
     """An exec probe is good when its command ends with 0."""
     create = "import os; open('flag', 'w').close()"
-    check = ["python", "-c", "import os, sys; sys.exit(not os.path.exists('flag'))"]
+    check = ["python3", "-c", "import os, sys; sys.exit(not os.path.exists('flag'))"]
     probe = {"exec": {"command": check}, "periodSeconds": 1, "timeoutSeconds": 5}
     lab.pod("checked", FOREVER, readinessProbe=probe)
     lab.until_event("checked", "Unhealthy")
-    assert lab.execute("checked", "python", "-c", create).code == 0
+    assert lab.execute("checked", "python3", "-c", create).code == 0
     lab.until_ready("checked")

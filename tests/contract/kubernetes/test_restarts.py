@@ -155,6 +155,6 @@ sys.exit(5)
 """
     lab.pod("victim", program)
     lab.until_ready("victim")
-    lab.execute("victim", "python", "-c", "open('end', 'w').close()")
+    lab.execute("victim", "python3", "-c", "open('end', 'w').close()")
     restarted = container(lab.until("pods", "victim", has_restarted))
     assert restarted["lastState"]["terminated"]["exitCode"] == 5

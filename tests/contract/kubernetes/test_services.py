@@ -70,7 +70,7 @@ def client(lab: Laboratory) -> str:
 
 
 def run(lab: Laboratory, program: str, *arguments: str) -> str:
-    executed = lab.execute("client", "python", "-c", program, *arguments)
+    executed = lab.execute("client", "python3", "-c", program, *arguments)
     assert executed.code == 0, executed.stderr
     return executed.stdout
 
@@ -125,7 +125,7 @@ def test_name_resolves(lab: Laboratory, suffix: str) -> None:
 def test_unknown_name_does_not_resolve(lab: Laboratory) -> None:
     """A name of no service is unknown, at once."""
     client(lab)
-    executed = lab.execute("client", "python", "-c", RESOLVE, "nobody")
+    executed = lab.execute("client", "python3", "-c", RESOLVE, "nobody")
     assert executed.code == 1
     assert "gaierror" in executed.stderr
 

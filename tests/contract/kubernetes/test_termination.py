@@ -81,7 +81,7 @@ def test_forced_deletion_stops_the_program(lab: Laboratory) -> None:
 def test_hook_runs_before_the_end(lab: Laboratory) -> None:
     """The preStop hook has run before the program gets SIGTERM."""
     program = ENDS_WELL.replace('"ending"', '"ending", open("hook").read()')
-    hook = {"exec": {"command": ["python", "-c", "open('hook', 'w').write('after the hook')"]}}
+    hook = {"exec": {"command": ["python3", "-c", "open('hook', 'w').write('after the hook')"]}}
     lab.pod(
         "hooked", program, lifecycle={"preStop": hook}, spec={"terminationGracePeriodSeconds": 30}
     )
