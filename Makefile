@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: bench campaign format gate go help image install lint lock test
+.PHONY: bench campaign format gate go help image install lint lock test test-cluster
 
 bench: $(READY)  ## measure against the targets; OUT=file writes the results as JSON
 	@$(BIN)/python -m bench $(if $(OUT),--out $(OUT))
@@ -44,6 +44,9 @@ lock: $(READY)  ## renew requirements.lock from pyproject.toml
 
 test: $(READY)  ## run the tests of our own code
 	$(BIN)/pytest -n 2
+
+test-cluster: $(READY)  ## run the Kubernetes contract on another cluster: KUBECONFIG=file, WITHOUT="ingress curl_image" for what it lacks
+	$(BIN)/pytest -n 2 tests/contract/kubernetes --kubeconfig "$(KUBECONFIG)" $(foreach part,$(WITHOUT),--ignore tests/contract/kubernetes/test_$(part).py)
 
 # A stamp is written last, so that an interrupted installation is simply done again.
 $(READY): requirements.lock pyproject.toml
