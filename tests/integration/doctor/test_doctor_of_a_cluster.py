@@ -82,4 +82,4 @@ def test_missing_rights_are_named(cluster: RunCluster, tmp_path: Path) -> None:
     path.write_text(json.dumps(body))
     code, found = doctor(cluster, f"--kubeconfig={path}")
     assert code == 1
-    assert "patch deployments in traderx-dev" in found["rights"]["seen"]
+    assert "patch deployments.apps in traderx-dev" in found["rights"]["seen"]
