@@ -12,7 +12,6 @@ from traderx_gate.application import load
 from traderx_gate.policies import load_catalogue
 from traderx_gate.verdict.claims import Claim
 
-
 MEASURED = ("drift",)
 """The groups whose flow claims were seen as declared; the others are inflicted by the campaign."""
 
