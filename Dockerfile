@@ -1,5 +1,5 @@
 # The programs that stand in for TraderX, and the worker: one image, which `make image` gives the
-# name and the entry point of each (the list is src/traderx_embedded/images.py).
+# name and the entry point of each (the list is src/traderx_embedded/container_images.py).
 ARG PYTHON=python:3.11-slim
 
 FROM ${PYTHON} AS packages
@@ -10,6 +10,5 @@ FROM ${PYTHON}
 COPY --from=packages /app /app
 COPY src /app
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# Nothing is written: a read-only root file system will do.
 USER 10001:10001
 ENTRYPOINT ["python3", "-m"]
