@@ -1,7 +1,6 @@
 """A deployed environment as the suites see it: its units in ConfigHub beside its live objects."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from traderx_gate import rights
@@ -28,15 +27,15 @@ from traderx_gate.kube import (
 from traderx_gate.kube.client import FIELD_MANAGER
 from traderx_gate.kube.drift import FieldDrift, compare
 from traderx_gate.reach import (
-    ANSWER_TIMEOUT_S,
     Forwarded,
     Forwards,
+    Proxy,
     Reach,
-    ServiceProxy,
     probe,
+    service_ref,
     target,
 )
-from traderx_gate.traderx import Ask, Direct, Nowhere, Reply
+from traderx_gate.traderx import Ask, Direct, Nowhere
 from traderx_gate.verdict import Environment, ServiceTimeline, UnitRevision
 
 SYSTEM_OBJECTS = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
@@ -172,11 +171,11 @@ class DeployedEnvironment:
                     )
         return units
 
-    def foreign_objects(self) -> tuple[str, ...]:
+    def foreign_objects(self, units: Iterable[Unit]) -> tuple[str, ...]:
         """Return what units describe that would not carry the project's label, in words."""
         return tuple(
             f"unit {unit.slug}: {ObjectRef.of(manifest)}"
-            for unit in self.units().values()
+            for unit in units
             for manifest in self.manifests(unit)
             if project_of(manifest) != self.project
         )
@@ -280,10 +279,10 @@ class DeployedEnvironment:
             return Nowhere(str(error))
 
     def _way(self, service: Service) -> Ask:
-        port, namespace = service.health.port, self.spec.namespace
-        reach = self.reach()
+        port, reach = service.health.port, self.reach()
         if reach is Reach.PROXY:
-            return ServiceProxy(kube=self.kube, namespace=namespace, name=service.slug, port=port)
+            ref = service_ref(self.spec.namespace, service.slug)
+            return Proxy(kube=self.kube, ref=ref, port=port)
         if reach is Reach.FORWARD:
             return Forwarded(forwards=self._forwards, service=service.slug, port=port)
         return Direct(self.url(service))
@@ -292,7 +291,10 @@ class DeployedEnvironment:
         pods = [pod for pod in self.pods(service) if pod.ready]
         if not pods:
             return Nowhere(f"{service.slug} has no Service, and no ready pod")
-        return _PodProxy(kube=self.kube, pod=pods[0], port=service.health.port)
+        ref = ObjectRef(
+            api_version="v1", kind="Pod", namespace=pods[0].namespace, name=pods[0].name
+        )
+        return Proxy(kube=self.kube, ref=ref, port=service.health.port)
 
     def _has_service(self, service: Service) -> bool:
         return any(
@@ -357,30 +359,3 @@ class DeployedEnvironment:
             raise UnreachableError("the cluster has no node")
         runtimes = {n["status"]["nodeInfo"]["containerRuntimeVersion"].split(":")[0] for n in nodes}
         return "containers" if runtimes <= {"containerd", "cri-o", "docker"} else "stand-ins"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PodProxy:
-    """The way to one pod through the API server."""
-
-    kube: Kube
-    pod: Pod
-    port: int
-
-    def __call__(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        """Send a request and return what came back."""
-        try:
-            status, body, received = self.kube.ask_pod(
-                self.pod.namespace,
-                self.pod.name,
-                self.port,
-                method=method,
-                path=path,
-                headers=headers or {},
-                timeout_s=ANSWER_TIMEOUT_S,
-            )
-        except UnreachableError as error:
-            return Reply(status=None, body=str(error))
-        return Reply(status=status, body=body, headers=received)

@@ -35,16 +35,19 @@ def probe(kube: Kube, namespace: str) -> Reach | None:
     Raises:
         UnreachableError: The API does not answer.
     """
-    targets = [target for target in _targets(kube, namespace) if target.pods][:ENOUGH]
-    if any(_accepts(target.address, target.port) for target in targets):
+    targets = [one for one in _targets(kube, namespace) if one.pods][:ENOUGH]
+    if any(_accepts(one.address, one.port) for one in targets):
         return Reach.DIRECT
-    for target in targets:
-        if kube.may("get", "services/proxy", namespace=namespace):
-            way = ServiceProxy(kube=kube, namespace=namespace, name=target.name, port=target.port)
-            if way.is_open():
-                return Reach.PROXY
-        if kube.may("create", "pods/portforward", namespace=namespace):
-            return Reach.FORWARD
+    if not targets:
+        return None
+    proxies = [
+        Proxy(kube=kube, ref=service_ref(namespace, one.name), port=one.port) for one in targets
+    ]
+    proxied = kube.may("get", "services/proxy", namespace=namespace)
+    if proxied and any(proxy.is_open() for proxy in proxies):
+        return Reach.PROXY
+    if kube.may("create", "pods/portforward", namespace=namespace):
+        return Reach.FORWARD
     return None
 
 
@@ -69,14 +72,18 @@ def _targets(kube: Kube, namespace: str) -> Iterator[Target]:
             yield _target(body, port["port"], slices)
 
 
+def service_ref(namespace: str, name: str) -> ObjectRef:
+    """Return the reference of a Service."""
+    return ObjectRef(api_version="v1", kind="Service", namespace=namespace, name=name)
+
+
 def target(kube: Kube, namespace: str, name: str, port: int) -> Target:
     """Return where a port of a Service leads to.
 
     Raises:
         NotFoundError: There is no such Service.
     """
-    ref = ObjectRef(api_version="v1", kind="Service", namespace=namespace, name=name)
-    body = kube.get(ref)
+    body = kube.get(service_ref(namespace, name))
     slices = kube.list("discovery.k8s.io/v1", "EndpointSlice", namespace=namespace)
     return _target(body, port, slices)
 
@@ -110,12 +117,16 @@ def _accepts(address: str, port: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceProxy:
-    """The way to a Service through the API server, which chooses among the ready pods."""
+class Proxy:
+    """The way through the API server: to a Pod, or to a Service, of which it chooses a ready pod.
+
+    Attributes:
+        ref: The Pod or Service.
+        port: Its port.
+    """
 
     kube: Kube
-    namespace: str
-    name: str
+    ref: ObjectRef
     port: int
 
     def __call__(
@@ -123,9 +134,8 @@ class ServiceProxy:
     ) -> Reply:
         """Send a request and return what came back."""
         try:
-            status, body, received = self.kube.ask_service(
-                self.namespace,
-                self.name,
+            status, body, received = self.kube.ask(
+                self.ref,
                 self.port,
                 method=method,
                 path=path,

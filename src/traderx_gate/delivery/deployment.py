@@ -132,7 +132,7 @@ def checked(settings: Settings, environment: str) -> DeployedEnvironment:
         deployed.kube.version()
         rights.require(deployed.kube, [deployed.spec.namespace])
         units = deployed.well_formed_units()
-    foreign = deployed.foreign_objects()
+    foreign = deployed.foreign_objects(units.values())
     if foreign:
         raise ConfigurationError(
             f"{foreign[0]} does not carry the label {PROJECT_LABEL}: {deployed.project}; "

@@ -272,10 +272,9 @@ class Kube:
         )
         return bool(answer["status"]["allowed"])
 
-    def ask_pod(
+    def ask(
         self,
-        namespace: str,
-        pod: str,
+        ref: ObjectRef,
         port: int,
         *,
         method: str,
@@ -283,35 +282,15 @@ class Kube:
         headers: Mapping[str, str],
         timeout_s: float,
     ) -> tuple[int, str, Mapping[str, str]]:
-        """Send a request to a pod through the API server; returns status, body and headers.
+        """Send a request to a Pod or a Service through the API server.
 
-        What the API server itself answers, for instance 503 when the pod cannot be reached, cannot
-        be told from what the pod answers.
+        What the API server itself answers, for instance 503 when nothing is reached, cannot be
+        told for sure from what is behind it.
+
+        Returns:
+            Status, body and headers.
         """
-        root = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}:{port}/proxy"
-        return self._through(root, method, path, headers, timeout_s)
-
-    def ask_service(
-        self,
-        namespace: str,
-        service: str,
-        port: int,
-        *,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        timeout_s: float,
-    ) -> tuple[int, str, Mapping[str, str]]:
-        """Send a request to a Service through the API server; returns status, body and headers.
-
-        What the API server itself answers cannot be told for sure from what the service answers.
-        """
-        root = f"/api/v1/namespaces/{quote(namespace)}/services/{quote(service)}:{port}/proxy"
-        return self._through(root, method, path, headers, timeout_s)
-
-    def _through(
-        self, root: str, method: str, path: str, headers: Mapping[str, str], timeout_s: float
-    ) -> tuple[int, str, Mapping[str, str]]:
+        root = f"{self._path(ref)}:{port}/proxy"
         response = self._send(method, root + path, headers=headers, timeout_s=timeout_s)
         # the API server puts its own path before every address in a page that it passes on
         body = response.data.decode(errors="replace").replace(root, "")
