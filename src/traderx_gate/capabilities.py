@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import KubernetesError, NotFoundError
-from traderx_gate.inspection import nodes
+from traderx_gate.inspection import ingress, nodes
 from traderx_gate.reach import Reach
 
 DIRECT_ADDRESSES = "direct-addresses"
@@ -32,10 +32,7 @@ def _ingress(environment: DeployedEnvironment) -> bool:
     """Whether a controller takes Ingress objects: it has taken ours, or declares a class."""
     kube, api = environment.kube, "networking.k8s.io/v1"
     ours = kube.list(api, "Ingress", namespace=environment.spec.namespace)
-    taken = any(
-        ((body.get("status") or {}).get("loadBalancer") or {}).get("ingress") for body in ours
-    )
-    return taken or bool(kube.list(api, "IngressClass"))
+    return any(ingress.taken(ours)) or bool(kube.list(api, "IngressClass"))
 
 
 def _metrics(environment: DeployedEnvironment) -> bool:

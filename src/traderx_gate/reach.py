@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from traderx_gate.errors import GateError, NotFoundError, UnreachableError
-from traderx_gate.kube import Kube, Manifest, ObjectRef
+from traderx_gate.kube import Kube, Manifest, ObjectRef, is_ready, port_numbers, slices_of
 from traderx_gate.traderx import Direct, Reply
 
 CONNECT_TIMEOUT_S = 1.0
@@ -90,15 +90,14 @@ def target(kube: Kube, namespace: str, name: str, port: int) -> Target:
 
 def _target(body: Manifest, number: int, slices: Sequence[Manifest]) -> Target:
     name = body["metadata"]["name"]
-    ports = {p["port"]: p.get("name") for p in body["spec"].get("ports") or ()}
+    ports = {p["port"]: p.get("name") or "" for p in body["spec"].get("ports") or ()}
     pods = [
-        (endpoint["targetRef"]["name"], port["port"])
-        for piece in slices
-        if (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == name
-        for port in piece.get("ports") or ()
-        if number in ports and (port.get("name") or None) == (ports[number] or None)
-        for endpoint in piece.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") and "targetRef" in endpoint
+        (endpoint["targetRef"]["name"], there)
+        for one in slices_of(name, slices)
+        if number in ports
+        for there in port_numbers(one, ports[number])
+        for endpoint in one.get("endpoints") or ()
+        if is_ready(endpoint) and "targetRef" in endpoint
     ]
     return Target(
         name=name,

@@ -3,11 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from traderx_gate.kube import Manifest
+from traderx_gate.kube import SERVICE_NAME, Manifest, is_ready, port_numbers, slices_of
 from traderx_gate.verdict import Observation
-
-SERVICE_NAME = "kubernetes.io/service-name"
-"""The label by which an EndpointSlice belongs to a Service."""
 
 
 def of_service(
@@ -21,7 +18,7 @@ def of_service(
         pods: The pods of the application that the Service is for.
     """
     name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
-    own = [s for s in slices if (s["metadata"].get("labels") or {}).get(SERVICE_NAME) == name]
+    own = slices_of(name, slices)
     ready = {pod["status"]["podIP"]: pod["metadata"]["name"] for pod in pods if _is_ready(pod)}
     for port in service["spec"].get("ports") or ():
         target = port.get("targetPort", port["port"])
@@ -30,9 +27,9 @@ def of_service(
             f"{address}:{number}"
             for one in own
             for endpoint in one.get("endpoints") or ()
-            if (endpoint.get("conditions") or {}).get("ready") is not False
+            if is_ready(endpoint)
             for address in endpoint["addresses"]
-            for number in _numbers(one, port.get("name", ""))
+            for number in port_numbers(one, port.get("name") or "")
         }
         yield Observation(
             subject=f"Service {name}, port {port['port']}",
@@ -71,10 +68,6 @@ def _number(target: int | str, pods: Sequence[Manifest]) -> Any:
         for port in container.get("ports") or ()
     }
     return named.get(target, f"<no port named {target}>")
-
-
-def _numbers(endpoint_slice: Manifest, name: str) -> list[int]:
-    return [p["port"] for p in endpoint_slice.get("ports") or () if (p.get("name") or "") == name]
 
 
 def _list(addresses: set[str]) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from traderx_gate.inspection.endpoints import SERVICE_NAME
-from traderx_gate.kube import Manifest
+from traderx_gate.kube import Manifest, is_ready, slices_of
 from traderx_gate.verdict import Observation
 
 
@@ -65,18 +64,13 @@ def _wrong(
         return f"there is no Service {name}"
     if port not in ports[name]:
         return f"Service {name} has no port {port}"
-    if not any(_is_ready(endpoint) for endpoint in _endpoints(name, slices)):
+    if not any(is_ready(endpoint) for endpoint in _endpoints(name, slices)):
         return f"Service {name} has no ready pod"
     return ""
 
 
 def _endpoints(name: str, slices: Sequence[Manifest]) -> list[Mapping[str, Any]]:
-    own = [s for s in slices if (s["metadata"].get("labels") or {}).get(SERVICE_NAME) == name]
-    return [endpoint for one in own for endpoint in one.get("endpoints") or ()]
-
-
-def _is_ready(endpoint: Mapping[str, Any]) -> bool:
-    return (endpoint.get("conditions") or {}).get("ready") is not False
+    return [e for one in slices_of(name, slices) for e in one.get("endpoints") or ()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Neither the client library's types nor its exceptions leave this package.
 """
 
 from traderx_gate.kube.client import Kube, current_context
+from traderx_gate.kube.endpoint_slices import SERVICE_NAME, is_ready, port_numbers, slices_of
 from traderx_gate.kube.execution import Executed
 from traderx_gate.kube.objects import (
     ContainerState,
@@ -20,6 +21,7 @@ from traderx_gate.kube.ownership import PROJECT_LABEL, UNNAMED, project_of, requ
 
 __all__ = [
     "PROJECT_LABEL",
+    "SERVICE_NAME",
     "UNNAMED",
     "ContainerState",
     "Deployment",
@@ -30,9 +32,12 @@ __all__ = [
     "Pod",
     "current_context",
     "images_of",
+    "is_ready",
     "owners_of",
     "parse_manifests",
     "parse_time",
+    "port_numbers",
     "project_of",
     "require_own",
+    "slices_of",
 ]
