@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from traderx_gate import github, rendering
+from traderx_gate import github, interruption, rendering
 from traderx_gate.cli import (  # noqa: F401 - they add their commands
     cluster,
     delivery,
@@ -29,6 +29,7 @@ from traderx_gate.errors import (
 
 def main() -> NoReturn:
     """Run the command line; a user's mistake is one line, never a traceback."""
+    interruption.remember()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except TyperException as error:

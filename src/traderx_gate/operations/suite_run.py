@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from traderx_gate import interruption
 from traderx_gate.checkout import require_checkout
 from traderx_gate.operations import validation
 from traderx_gate.runs import Run
@@ -70,6 +71,7 @@ def run_suite(run: Run, *, suite: str, workers: int, progress: Progress) -> str:
             try:
                 return _watch(child, run.path / validation.RESULTS_FILE, progress)
             except KeyboardInterrupt:
+                interruption.answer()
                 child.send_signal(signal.SIGINT)
                 return "interrupted"
             finally:
@@ -90,6 +92,7 @@ def _environment(run: Run, descriptor: int) -> dict[str, str]:
 def _watch(child: "subprocess.Popen[bytes]", results: Path, progress: Progress) -> str:
     done = read = 0
     for _ in range(int(SUITE_TIMEOUT_S / LOOK_EVERY_S)):
+        interruption.check()  # one that came before the suite did
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(LOOK_EVERY_S)
         lines, read = _new_lines(results, read)
