@@ -1,26 +1,21 @@
-import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.unit.rendering import samples
+from tests.unit.rendering.samples import NOW
 from traderx_gate import runs
 from traderx_gate.errors import EvidenceError
 from traderx_gate.verdict import (
-    Cluster,
     Decision,
-    Environment,
     Evidence,
-    EvidenceState,
     Reason,
     ServiceTimeline,
-    UnitRevision,
     Verdict,
 )
-
-NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
-UNITS = {"database-deployment": UnitRevision(sha256="a" * 64, head=1, applied=1, live=1)}
 
 
 def _evidence(run: str) -> Evidence:
@@ -33,28 +28,7 @@ def _evidence(run: str) -> Evidence:
         ready_s=None,
         restarts=0,
     )
-    return Evidence(
-        run=run,
-        kind="validate",
-        state=EvidenceState.CLOSED,
-        environment=Environment(project="p", name="dev", space="p-dev", namespace="n"),
-        cluster=Cluster(kind="embedded", context="c", version="v1"),
-        provenance="stand-ins",
-        units_before=UNITS,
-        units_after=UNITS,
-        pods_before={},
-        pods_after={},
-        seed=1,
-        policy="validate",
-        policy_sha256="b" * 64,
-        tool_version="0",
-        started_at=NOW,
-        ended_at=NOW,
-        required=(),
-        results=(),
-        timeline=(pod,),
-        exit_status=0,
-    )
+    return replace(samples.evidence(), run=run, ended_at=NOW, timeline=(pod,))
 
 
 def _decision(run: str) -> Decision:
