@@ -168,13 +168,15 @@ class Gate:
             what=f"the worker to be {condition}",
         )
 
-    def ask_confighub(self, method: str, path: str, **options: Any) -> Any:
+    def ask_confighub(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> Any:
         """Ask ConfigHub as any client does; the answer has to be good."""
         token = Path(self.status["confighub"]["token_file"]).read_text().strip()
         answer = requests.request(
             method,
             f"{self.confighub.url}/api{path}",
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token}", **(headers or {})},
             timeout=REQUEST_TIMEOUT_S,
             **options,
         )
