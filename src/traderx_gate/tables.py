@@ -61,8 +61,10 @@ class Fields:
             )
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Take a list of strings that is not empty."""
+    def texts(self, key: str, *, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        """Take a list of strings that is not empty; with a default it may be absent."""
+        if default is not None and key not in self._left:
+            return default
         value: list[object] = self._take(key, list)
         if not value or not all(isinstance(item, str) for item in value):
             raise ConfigurationError(

@@ -122,24 +122,28 @@ class ClaimCatalogue:
 
         Args:
             patterns: What a policy says it wants.
-            left_out: Names of claims that it does not want, although a pattern names them.
+            left_out: What of it the policy leaves out, likewise as patterns.
             source: The policy, for messages.
             writes: Whether claims that write are among them.
 
         Raises:
             ConfigurationError: A pattern names no claim; suggests the nearest.
         """
+        unwanted = [claim for pattern in left_out for claim in self._named(pattern, source)]
         chosen: dict[ClaimKey, Claim] = {}
-        for pattern in (*patterns, *left_out):
-            found = [claim for claim in self.claims if fnmatch.fnmatchcase(claim.name, pattern)]
-            if not found:
-                near = difflib.get_close_matches(pattern, [c.name for c in self.claims], n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise ConfigurationError(f"{source}: claims: {pattern!r} names no claim{hint}")
-            for claim in found:
-                if claim.name in left_out or (claim.writes and not writes):
+        for pattern in patterns:
+            for claim in self._named(pattern, source):
+                if claim in unwanted or (claim.writes and not writes):
                     continue
                 module, function = claim.name.split(".")
                 services = self.services if claim.per_service else ("",)
                 chosen.update({ClaimKey(module, function, s): claim for s in services})
         return chosen
+
+    def _named(self, pattern: str, source: str) -> list[Claim]:
+        found = [claim for claim in self.claims if fnmatch.fnmatchcase(claim.name, pattern)]
+        if not found:
+            near = difflib.get_close_matches(pattern, [c.name for c in self.claims], n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(f"{source}: claims: {pattern!r} names no claim{hint}")
+        return found

@@ -63,7 +63,7 @@ class Policy:
             take.texts("claims"),
             source=source,
             writes=take.any("writes", bool),
-            left_out=take.optional("left_out", list, []),
+            left_out=take.texts("left_out", default=()),
         )
         risks = tuple(
             _accepted_risk(table, where=f"{source}: accepted_risk {number}", required=required)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from traderx_gate import application, policies
+from traderx_gate import application, capabilities, policies
 from traderx_gate.operations.validation import SUITES, key_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,3 +62,24 @@ def test_policies_that_come_with_the_project_are_well_formed(policy: str) -> Non
     """Every policy of the project can be read and requires something of every service."""
     required = policies.load_policy(policy, application.load().slugs).required
     assert {key.service for key in required} >= set(application.load().slugs)
+
+
+def test_needs_are_known_capabilities() -> None:
+    """What a claim needs of a cluster is something that is probed."""
+    needs = {claim.needs for claim in CATALOGUE.claims if claim.needs}
+    assert needs
+    assert needs <= capabilities.KNOWN
+
+
+def test_policy_without_ingress_asks_for_all_else() -> None:
+    """The policy for clusters without ingress asks for what `validate` does, but what needs one."""
+    whole, less = (
+        policies.load_policy(name, application.load().slugs)
+        for name in ("validate", "validate-without-ingress")
+    )
+    missing = {claim.needs for key, claim in whole.required.items() if key not in less.required}
+    assert (missing, set(less.required) < set(whole.required)) == ({"ingress"}, True)
+    assert (less.kind, less.max_age) == (whole.kind, whole.max_age)
+    assert [(r.claim, r.signature, r.expires) for r in less.accepted_risks] == [
+        (r.claim, r.signature, r.expires) for r in whole.accepted_risks
+    ]

@@ -397,3 +397,28 @@ def test_malformed_evidence_is_refused_in_words(key: str, value: object) -> None
     except EvidenceError:
         return
     decide(evidence)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+@pytest.mark.parametrize("has", [True, False, None])
+def test_claim_beyond_the_cluster_is_not_proven(*, outcome: Outcome, has: bool | None) -> None:
+    """What needs a capability that the cluster lacks is no PASS, and a failure stays one."""
+    needy = dataclasses.replace(CATALOGUE.claims[1], needs="ingress")
+    required = {
+        key: needy if claim.name == needy.name else claim for key, claim in POLICY.required.items()
+    }
+    policy = dataclasses.replace(POLICY, required=required, accepted_risks=())
+    cluster = dataclasses.replace(
+        GOOD.cluster, capabilities={} if has is None else {"ingress": has}
+    )
+    results = tuple(
+        dataclasses.replace(result, outcome=outcome) if result.key == needy.name else result
+        for result in GOOD.results
+    )
+    evidence = dataclasses.replace(GOOD, cluster=cluster, results=results)
+    decision = evaluate(policy, evidence, NOW)
+    lacking = [r for r in decision.reasons if r.text == "the cluster lacks the capability ingress"]
+    failed = outcome is Outcome.FAILED
+    assert len(lacking) == (has is False and not failed)
+    assert (decision.verdict is Verdict.FAIL) == failed
+    assert (decision.verdict is Verdict.PASS) == (outcome is Outcome.PASSED and has is not False)

@@ -30,6 +30,17 @@ def test_claims_that_write_are_required_only_where_asked_for() -> None:
     assert required == [{"a.b[x]", "a.w[x]"}, {"a.b[x]"}]
 
 
+@pytest.mark.parametrize("pattern", ["a.w", "*.w", "a.w*"])
+def test_what_is_left_out_is_not_required(pattern: str) -> None:
+    """A policy leaves out exactly what it says, by name or pattern."""
+    catalogue = ClaimCatalogue.from_toml(
+        CLAIM + CLAIM.replace("a.b", "a.w"), source="c", services=("x",)
+    )
+    text = f'{GOOD}left_out = ["{pattern}"]\n'
+    policy = Policy.from_toml(text, source="p", catalogue=catalogue)
+    assert set(map(str, policy.required)) == {"a.b[x]"}
+
+
 def test_policy_hash_covers_text_and_catalogue() -> None:
     """Evidence gathered before a service was added does not fit the policy after it."""
     more = ClaimCatalogue.from_toml(CLAIM, source="c", services=("x", "y", "z"))
@@ -54,6 +65,8 @@ def test_policy_hash_covers_text_and_catalogue() -> None:
         (GOOD.replace("a.*", "a.c"), "'a.c' names no claim; did you mean a.b?"),
         (GOOD.replace("writes = true\n", ""), "writes is missing"),
         (GOOD + "extra = 1\n", "unknown key 'extra'"),
+        (GOOD + 'left_out = ["a.c"]\n', "'a.c' names no claim; did you mean a.b?"),
+        (GOOD + "left_out = [1]\n", "left_out must be a list of strings"),
         (GOOD + '[[accepted_risk]]\nclaim = "a.b[z]"\n', "a.b[z] is not required"),
         (GOOD + '[[accepted_risk]]\nclaim = "nonsense"\n', "is no claim key"),
         (GOOD + '[[accepted_risk]]\nclaim = "a.b[x]"\nsignature = "("\n', "no regular expression"),
