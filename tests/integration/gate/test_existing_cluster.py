@@ -22,7 +22,7 @@ from tests.run_cluster import RunCluster
 from traderx_gate import traderx
 from traderx_gate.application import load
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.kube import PROJECT_LABEL
+from traderx_gate.kube import PROJECT_LABEL, ObjectRef, project_of
 from traderx_gate.reach import Reach, probe
 from traderx_gate.waiting import Deadline, polling, until
 
@@ -144,22 +144,20 @@ def test_another_project_is_left_alone(gate: Gate) -> None:
 
 def test_object_without_the_label_is_not_changed(gate: Gate) -> None:
     """An object of the same name that lacks the project's label is neither changed nor removed."""
-    service = ref("Service", "web-gui")
-    gate.kube.delete(service)
-    foreign = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "web-gui", "namespace": NAMESPACE},
-        "spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}},
-    }
-    gate.kube.apply(foreign, manager="somebody")
-    refused = gate.run("deploy", "dev")
-    left = gate.kube.get(service)
-    gate.kube.delete(service)
-    gate.deploy()
+    foreign = ObjectRef(api_version="v1", kind="Namespace", name="foreign-dev")
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": foreign.name}}
+    gate.kube.apply(body, manager="somebody")
+    environ = {**gate.environ, "TRADERX_PROJECT": OTHER, "TRADERX_NAMESPACES": "foreign"}
+    other = replace(gate, environ=environ)
+    assert other.run("install", "dev").returncode == 0
+    refused = other.run("deploy", "dev")
+    removed = other.run("uninstall", "--yes")
+    left = gate.kube.get(foreign)
+    gate.kube.delete(foreign)
     assert refused.returncode == 1
-    assert f"Service {NAMESPACE}/web-gui exists already and lacks the label" in refused.stderr
-    assert left["spec"]["selector"] == {"app": "theirs"}
+    assert "Namespace foreign-dev exists already and lacks the label" in refused.stderr
+    assert removed.returncode == 0, removed.stderr
+    assert (project_of(left), left["status"]["phase"]) == ("", "Active")
 
 
 def test_unit_without_the_label_is_refused(gate: Gate) -> None:
