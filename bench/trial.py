@@ -84,6 +84,7 @@ class Trial:
             "claims_as_declared": self.is_as_declared,
             "claims": sorted(seen),
             "declared": sorted(self.damage.claims),
+            "said": self.damaged.said if self.damaged else "",
             "exit_code": self.damaged.exit_code if self.damaged else None,
             "seconds": round(self.damaged.seconds, 1) if self.damaged else None,
             "repaired_exit_code": self.repaired.exit_code if self.repaired else None,

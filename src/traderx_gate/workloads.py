@@ -15,6 +15,9 @@ EXEC_TIMEOUT_S = 10.0
 FEED = "trade-feed"
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 EMPTY: Manifest = {"spec": {}}
+NOT_TAKEN = traderx.Answer(
+    matches=False, expected="an Ingress taken by its controller", seen="absent, or not taken"
+)
 
 
 def wanted(environment: DeployedEnvironment, service: Service, kind: str) -> Manifest | None:
@@ -109,30 +112,25 @@ def connections(environment: DeployedEnvironment) -> Iterator[Observation]:
 
 
 def ingress_answers(environment: DeployedEnvironment) -> Iterator[Observation]:
-    """Ask every service that an ingress leads to, the way that a browser would.
+    """Ask every service that an ingress of the units leads to, the way that a browser would.
 
     Raises:
         RefusedError: No controller has taken the Ingress objects: there is nothing to ask.
     """
     namespace = environment.spec.namespace
     found = environment.kube.list("networking.k8s.io/v1", "Ingress", namespace=namespace)
-    routes = list(ingress.taken(found))
-    if not routes:
+    wanted = [
+        body for unit in environment.shared_units() for body in environment.manifests(unit)
+    ]
+    routes = list(ingress.promised(wanted, found))
+    if not any(route.url for route in routes):
         raise RefusedError(
             f"no ingress controller has taken the Ingress objects of {namespace}: the cluster "
             "lacks the capability ingress"
         )
     for route in routes:
         service = environment.application.service(route.service)
-        way = Through(direct=Direct(route.url), host=route.host, prefix=route.prefix)
-        answer = traderx.identify(way, service)
-        if not route.prefix and route.service == FEED:
-            reply = way("GET", HANDSHAKE)
-            expected = "200 with a Socket.IO session"
-            met = reply.status == 200 and '"sid"' in reply.body
-            answer = traderx.Answer(
-                matches=met, expected=expected, seen=expected if met else reply.seen
-            )
+        answer = _through(route, service) if route.url else NOT_TAKEN
         yield Observation(
             subject=f"{route.service} through {route.url}, host {route.host}{route.prefix or '/'}",
             expected=answer.expected,
@@ -140,3 +138,13 @@ def ingress_answers(environment: DeployedEnvironment) -> Iterator[Observation]:
             met=answer.matches,
             where=f"kubectl -n {namespace} describe ingress",
         )
+
+
+def _through(route: ingress.Route, service: Service) -> traderx.Answer:
+    way = Through(direct=Direct(route.url), host=route.host, prefix=route.prefix)
+    if route.prefix or route.service != FEED:
+        return traderx.identify(way, service)
+    reply = way("GET", HANDSHAKE)
+    expected = "200 with a Socket.IO session"
+    met = reply.status == 200 and '"sid"' in reply.body
+    return traderx.Answer(matches=met, expected=expected, seen=expected if met else reply.seen)

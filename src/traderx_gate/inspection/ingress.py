@@ -75,10 +75,10 @@ def _endpoints(name: str, slices: Sequence[Manifest]) -> list[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One path of an Ingress that a controller has taken.
+    """One path of an Ingress.
 
     Attributes:
-        url: Where the controller is reached.
+        url: Where the controller that took it is reached; empty where none did.
         host: The host that requests have to name; empty for any.
         prefix: What comes before the Service's own paths; empty where the path is kept.
         service: The Service that it leads to.
@@ -90,20 +90,38 @@ class Route:
     service: str
 
 
+def promised(wanted: Sequence[Manifest], live: Sequence[Manifest]) -> Iterator[Route]:
+    """Yield the routes that units describe, reached as the live objects of their names say.
+
+    What a live Ingress says may have been changed: its routes then answer as it says, and wrongly.
+
+    Args:
+        wanted: The objects of the units; others than Ingress objects are passed over.
+        live: The Ingress objects of the namespace.
+    """
+    status = {body["metadata"]["name"]: body.get("status") for body in live}
+    for body in wanted:
+        if body["kind"] == "Ingress":
+            yield from _routes({**body, "status": status.get(body["metadata"]["name"])})
+
+
 def taken(ingresses: Sequence[Manifest]) -> Iterator[Route]:
     """Yield the routes of the Ingress objects whose status says where they are reached."""
-    for ingress in ingresses:
-        url = _address(ingress)
-        for rule in ingress["spec"].get("rules") or ():
-            for path in (rule.get("http") or {}).get("paths") or ():
-                if url and "service" in path["backend"]:
-                    yield Route(
-                        url=url,
-                        host=rule.get("host", ""),
-                        # `/account-service(/|$)(.*)`: the rewrite takes the prefix off again
-                        prefix=path["path"].partition("(")[0] if "(" in path["path"] else "",
-                        service=path["backend"]["service"]["name"],
-                    )
+    return (route for ingress in ingresses for route in _routes(ingress) if route.url)
+
+
+def _routes(ingress: Manifest) -> Iterator[Route]:
+    url = _address(ingress)
+    for rule in ingress["spec"].get("rules") or ():
+        for path in (rule.get("http") or {}).get("paths") or ():
+            if "service" in path["backend"]:
+                yield Route(
+                    url=url,
+                    host=rule.get("host", ""),
+                    # `/account-service(/|$)(.*)`: the rewrite takes the prefix off again
+                    prefix=path["path"].partition("(")[0] if "(" in path["path"] else "",
+                    service=path["backend"]["service"]["name"],
+                )
 
 
 def _address(ingress: Manifest) -> str:

@@ -38,3 +38,19 @@ def test_nothing_is_reached_before_a_controller_took_it() -> None:
     assert (
         list(ingress.taken([{"spec": SPEC, "status": {"loadBalancer": {}}}, {"spec": SPEC}])) == []
     )
+
+
+def test_promised_routes_are_those_of_the_units() -> None:
+    """What is asked is what the units promise, wherever the live objects lead to."""
+    unit = {"kind": "Ingress", "metadata": {"name": "a"}, "spec": SPEC}
+    elsewhere = {"rules": [{"http": {"paths": [{"path": "/", "backend": {"service": {}}}]}}]}
+    live = {"metadata": {"name": "a"}, "spec": elsewhere, "status": STATUS}
+    found = list(ingress.promised([unit, {"kind": "Namespace"}], [live]))
+    assert [route.service for route in found] == ["web-gui", "trade-feed"]
+    assert {route.url for route in found} == {"http://127.0.0.1:8080"}
+
+
+def test_promised_route_that_no_controller_took_is_told() -> None:
+    """A route of the units whose object is absent has no address, and is not passed over."""
+    unit = {"kind": "Ingress", "metadata": {"name": "a"}, "spec": SPEC}
+    assert [route.url for route in ingress.promised([unit], [])] == ["", ""]

@@ -1,5 +1,6 @@
 """What can be done in ConfigHub."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -25,6 +26,7 @@ def applied_in_vain(slug: str, old: str, new: str) -> Inflict:
 
     @contextmanager
     def inflict(gate: Gate) -> Iterator[None]:
+        began = dt.datetime.now(dt.UTC)
         with gate.changed_unit(slug, (old, new)) as unit, gate.impatient_worker("1s"):
             operation = gate.confighub.unit_apply(unit)
             until(
@@ -36,7 +38,7 @@ def applied_in_vain(slug: str, old: str, new: str) -> Inflict:
                 lambda events: bool(events) and events[-1].status == "Failed",
                 what="the apply to fail",
             )
-            until_warned(gate, slug.removesuffix("-deployment"))
+            until_warned(gate, slug.removesuffix("-deployment"), began)
             yield
 
     return inflict

@@ -166,8 +166,12 @@ def swapped_ports(first: str, second: str) -> Inflict:
     return inflict
 
 
-def until_warned(gate: Gate, about: str) -> None:
-    """Wait until a warning about an object whose name begins so is written down."""
+def until_warned(gate: Gate, about: str, since: dt.datetime) -> None:
+    """Wait until a warning about an object whose name begins so is written down, again or first.
+
+    Times of the API are whole seconds; `since` is rounded down to one.
+    """
+    first = since.replace(microsecond=0)
     until(
         polling(
             lambda: gate.kube.list("v1", "Event", namespace=NAMESPACE),
@@ -175,7 +179,9 @@ def until_warned(gate: Gate, about: str) -> None:
             deadline=Deadline(DEADLINE_S),
         ),
         lambda events: any(
-            event["type"] == "Warning" and event["involvedObject"]["name"].startswith(about)
+            event["type"] == "Warning"
+            and event["involvedObject"]["name"].startswith(about)
+            and dt.datetime.fromisoformat(event["lastTimestamp"] or event["eventTime"]) >= first
             for event in events
         ),
         what=f"a warning about {about}",

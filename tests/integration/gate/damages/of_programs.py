@@ -29,6 +29,7 @@ from tests.integration.gate.damages.damage import (
     TRADES,
     UNKNOWN,
     Damage,
+    Inflict,
     of,
 )
 from tests.integration.gate.damages.programs import (
@@ -113,6 +114,13 @@ SPOILING: tuple[Switched, ...] = (
     (PROCESSOR, "position-reversed", frozenset({MOVED, TOLD, SUMS}), "position of account"),
 )
 """Those that do not."""
+
+
+def _repaired(service: str, inflict: Inflict) -> Inflict:
+    """Replace the database after a defect of it: a probe that failed stays a warning for long."""
+    return with_fresh_books(inflict) if service == DATABASE else inflict
+
+
 OF_PROGRAMS: tuple[Damage, ...] = (
     Damage(
         name="a process crashed",
@@ -164,7 +172,7 @@ OF_PROGRAMS: tuple[Damage, ...] = (
     *(
         Damage(
             name=f"{service} is {switch}",
-            inflict=switched(service, switch),
+            inflict=_repaired(service, switched(service, switch)),
             claims=claims,
             says=says,
         )

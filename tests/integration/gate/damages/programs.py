@@ -1,5 +1,6 @@
 """What can happen to programs: defects switched on, processes stopped, pods killed."""
 
+import datetime as dt
 import os
 import signal
 from collections.abc import Iterator
@@ -46,11 +47,12 @@ def _put(urls: list[str], value: str) -> None:
 @contextmanager
 def frozen(gate: Gate) -> Iterator[None]:
     """Stop one of two processes without ending it, until it is seen not to be ready."""
+    began = dt.datetime.now(dt.UTC)
     pod = gate.pods(PAGE)[0]
     os.kill(pod["pid"], signal.SIGSTOP)
     try:
         _until_ready(gate, PAGE, 1)
-        until_warned(gate, pod["name"])
+        until_warned(gate, pod["name"], began)
         yield
     finally:
         gate.kube.delete(ref("Pod", pod["name"]))
@@ -83,9 +85,10 @@ def _until_ready(gate: Gate, service: str, count: int) -> None:
 @contextmanager
 def killed_for_good(gate: Gate) -> Iterator[None]:
     """Delete a pod; to be done while no node takes a new one."""
+    began = dt.datetime.now(dt.UTC)
     gate.kube.delete(ref("Pod", gate.pods(POSITIONS)[0]["name"]))
     _until_ready(gate, POSITIONS, 0)
-    until_warned(gate, POSITIONS)
+    until_warned(gate, POSITIONS, began)
     yield
 
 
