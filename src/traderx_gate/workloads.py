@@ -119,9 +119,7 @@ def ingress_answers(environment: DeployedEnvironment) -> Iterator[Observation]:
     """
     namespace = environment.spec.namespace
     found = environment.kube.list("networking.k8s.io/v1", "Ingress", namespace=namespace)
-    wanted = [
-        body for unit in environment.shared_units() for body in environment.manifests(unit)
-    ]
+    wanted = [body for unit in environment.shared_units() for body in environment.manifests(unit)]
     routes = list(ingress.promised(wanted, found))
     if not any(route.url for route in routes):
         raise RefusedError(
