@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ ASK_TIMEOUT_S = 30
 ADMIN_PORT = 19999
 """Where a stand-in's switches are, inside its pod alone: reached by `kubectl port-forward`."""
 
-WORKER = f"{BASE}/worker"
+WORKER = f"{BASE}/worker:v{version('traderx-gate')}"
+"""Of one version of the protocol and the rights; `worker install` names the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,7 @@ def all_images() -> Iterator[ContainerImage]:
                     entrypoint=("python3", "-m", module),
                     env={"TRADERX_VERSION": tag, **switches},
                 )
-    yield ContainerImage(
-        name=f"{WORKER}:latest", entrypoint=("python3", "-m", "traderx_gate.worker"), env={}
-    )
+    yield ContainerImage(name=WORKER, entrypoint=("python3", "-m", "traderx_gate.worker"), env={})
 
 
 def lay_out(folder: Path) -> None:

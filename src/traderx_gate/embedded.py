@@ -117,10 +117,12 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
         UnreachableError: The supervisor did not take it.
     """
     try:
-        embedded_status()
+        ours = {process["name"] for process in embedded_status()["processes"]}
+        if worker.condition == "Ready" and f"worker-{space.slug}" not in ours:
+            return  # one in the cluster, or somebody else's
     except ConfigurationError as error:
         if worker.condition == "Ready":
-            return  # somebody else's runs
+            return
         raise ConfigurationError(
             f"no worker of {space.slug} is connected, and none can be started: nothing was brought "
             "up here; do that with `traderx-gate up`, or start a worker yourself"
@@ -142,8 +144,11 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
     _tell_supervisor("add", space, json.dumps(process))
 
 
-def stop_worker(space: Space) -> None:
+def stop_worker(space: Space) -> bool:
     """Have the supervisor end the worker of a space, if it is one of ours.
+
+    Returns:
+        Whether it was.
 
     Raises:
         UnreachableError: The supervisor did not take it.
@@ -151,9 +156,11 @@ def stop_worker(space: Space) -> None:
     try:
         running = {process["name"] for process in embedded_status()["processes"]}
     except ConfigurationError:
-        return  # nothing of ours was brought up: no worker is ours
-    if f"worker-{space.slug}" in running:
-        _tell_supervisor("remove", space, "")
+        return False  # nothing of ours was brought up: no worker is ours
+    if f"worker-{space.slug}" not in running:
+        return False
+    _tell_supervisor("remove", space, "")
+    return True
 
 
 def _worker_port(url: str) -> str:

@@ -310,7 +310,8 @@ class DeployedEnvironment:
             if kind in PASSING_KINDS:
                 continue
             found += self.kube.list(api_version, kind, namespace=self.spec.namespace)
-        expected = SYSTEM_OBJECTS | {("RoleBinding", rights.binding_name(self.project))}
+        bindings = {("RoleBinding", name) for name in rights.binding_names(self.project)}
+        expected = SYSTEM_OBJECTS | bindings
         return tuple(
             body for body in found if (body["kind"], body["metadata"]["name"]) not in expected
         )

@@ -17,6 +17,8 @@ from traderx_gate.kube import PROJECT_LABEL, Kube, Manifest
 
 CLUSTER = "cluster.yaml"
 ENVIRONMENT = "environment.yaml"
+OF_WORKER = "-worker"
+"""What names of the rights of a worker inside the cluster end in."""
 AT_ONCE = 8
 FEW = 3
 
@@ -82,18 +84,22 @@ def require(kube: Kube, namespaces: Sequence[str]) -> None:
         )
 
 
-def binding_name(project: str) -> str:
-    """Return the name of what binds our rights in the namespace of an environment."""
-    return f"{_role(ENVIRONMENT)['metadata']['name']}-{project}"
+def binding_names(project: str) -> tuple[str, ...]:
+    """Return the names of what binds our rights, and a worker's, in an environment's namespace."""
+    name = f"{_role(ENVIRONMENT)['metadata']['name']}-{project}"
+    return (name, f"{name}{OF_WORKER}")
 
 
-def manifests(project: str, namespaces: Sequence[str], subject: str) -> tuple[Manifest, ...]:
+def manifests(
+    project: str, namespaces: Sequence[str], subject: str, *, suffix: str = ""
+) -> tuple[Manifest, ...]:
     """Return what an administrator applies: roles, namespaces, and who has the roles there.
 
     Args:
         project: Whose label everything carries.
         namespaces: The environments'.
         subject: `User:NAME`, `Group:NAME` or `ServiceAccount:NAMESPACE/NAME`.
+        suffix: Of the names of roles and bindings, so that two subjects do not share them.
 
     Raises:
         ConfigurationError: The subject is of another form.
@@ -108,7 +114,8 @@ def manifests(project: str, namespaces: Sequence[str], subject: str) -> tuple[Ma
 
     # cluster-wide names are shared: each project has its own
     roles = [
-        labelled(role, f"{role['metadata']['name']}-{project}") for role in (cluster, environment)
+        labelled(role, f"{role['metadata']['name']}-{project}{suffix}")
+        for role in (cluster, environment)
     ]
     bindings = [_binding("ClusterRoleBinding", roles[0], who, {})]
     placed = []

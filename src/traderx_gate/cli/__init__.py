@@ -16,6 +16,7 @@ from traderx_gate.cli import (  # noqa: F401 - they add their commands
     delivery,
     inspection,
     validation,
+    worker,
 )
 from traderx_gate.cli.app import app
 from traderx_gate.errors import (

@@ -15,7 +15,7 @@ from traderx_gate.cli import transcript
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Environment, Json, Systems, lock, with_systems
 from traderx_gate.confighub import ConfigHub
-from traderx_gate.delivery import deployment
+from traderx_gate.delivery import cluster_worker, deployment
 from traderx_gate.delivery.installation import Installation, new_project
 from traderx_gate.delivery.removal import Removal
 from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
@@ -41,7 +41,7 @@ def install(
     systems: Systems,
 ) -> None:
     """Make spaces, filters, sets, units and workers in ConfigHub; completes a half installation."""
-    project = _chosen_project(systems.project)
+    project = chosen_project(systems.project)
     resolved = systems.resolve(project=project)
     application = resolved.application()
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
@@ -60,8 +60,7 @@ def install(
             project=project,
             report=say,
         )
-        if systems.project is None and "TRADERX_PROJECT" not in os.environ:
-            (ROOT / settings.PROJECT_FILE).write_text(f"{project}\n")
+        keep_project(systems.project, project)
         installation.base()
         for spec in wanted:
             installation.environment(
@@ -99,6 +98,7 @@ def uninstall(
             confighub=hub, application=application, project=resolved.project, report=say
         )
         removal.everything(embedded.stop_worker)
+        cluster_worker.remove(resolved.kube(), resolved.project, say)
         kept = ROOT / settings.PROJECT_FILE
         if kept.is_file() and kept.read_text().strip() == resolved.project:
             kept.unlink()
@@ -149,10 +149,17 @@ def show_project() -> None:
     typer.echo(settings.resolve_project(None))
 
 
-def _chosen_project(given: str | None) -> str:
+def chosen_project(given: str | None) -> str:
+    """Return the project that was named or kept, or a new name."""
     if given or "TRADERX_PROJECT" in os.environ or (ROOT / settings.PROJECT_FILE).exists():
         return settings.resolve_project(given)
     return new_project()
+
+
+def keep_project(given: str | None, project: str) -> None:
+    """Keep the project's name for the next command, where nobody named it."""
+    if given is None and "TRADERX_PROJECT" not in os.environ:
+        (ROOT / settings.PROJECT_FILE).write_text(f"{project}\n")
 
 
 def _deployment_timeout_s() -> float:

@@ -90,8 +90,8 @@ class Installation:
             raise DeliveryError(
                 f"{spec.name} is cloned from {spec.upstream}, which is not installed"
             )
-        space = self._space(spec.name, {"environment": spec.name})
-        target = self._target(space, start_worker)
+        space, worker = self.worker(spec)
+        target = self._target(space, worker, start_worker)
         there = self.application.environment(spec.upstream)
         present = {unit.slug: unit for unit in self.confighub.unit_list(space)}
         made = 0
@@ -108,6 +108,16 @@ class Installation:
             f"{space.slug}: {len(present) + made} units, {made} cloned from {spec.upstream}"
         )
         return space
+
+    def worker(self, spec: EnvironmentSpec) -> tuple[Space, Worker]:
+        """Make an environment's space and worker in ConfigHub, so that the worker can be started.
+
+        Returns:
+            Both, the worker with its identity and secret.
+        """
+        space = self._space(spec.name, {"environment": spec.name})
+        workers = {worker.slug: worker for worker in self.confighub.worker_list(space)}
+        return space, workers.get(WORKER) or self.confighub.worker_create(space, WORKER)
 
     def _space(self, name: str, labels: dict[str, str]) -> Space:
         slug = f"{self.project}-{name}"
@@ -148,9 +158,7 @@ class Installation:
             return unit
         return self.confighub.unit_update(unit, data, change=f"namespace {new}")
 
-    def _target(self, space: Space, start_worker: StartWorker) -> Target:
-        workers = {worker.slug: worker for worker in self.confighub.worker_list(space)}
-        worker = workers.get(WORKER) or self.confighub.worker_create(space, WORKER)
+    def _target(self, space: Space, worker: Worker, start_worker: StartWorker) -> Target:
         start_worker(space, worker)
         found = until(
             polling(

@@ -16,7 +16,7 @@ DESTROY_DEADLINE_S = 120.0
 FIRST = frozenset({"namespace"})
 """Applied before, and removed after, everything that lies in it."""
 
-StopWorker = Callable[[Space], None]
+StopWorker = Callable[[Space], object]
 """Ends a worker's process, where we run it."""
 
 

@@ -12,9 +12,11 @@ from urllib.parse import quote, urlencode
 import urllib3
 import yaml
 from kubernetes.client.api_client import ApiClient
+from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import new_client_from_config
 from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from traderx_gate.errors import (
     ConfigurationError,
@@ -30,6 +32,7 @@ from traderx_gate.waiting import Deadline
 REQUEST_TIMEOUT_S = 15.0
 FOLLOW_TIMEOUT_S = 3600.0
 """How long a followed log may be silent."""
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 FIELD_MANAGER = "confighub"
 """The field manager that ConfigHub's worker applies with (`reference/confighub.md` 5.3)."""
 
@@ -77,9 +80,35 @@ class Kube:
             raise ConfigurationError(
                 f"kubeconfig {path}: server {server!r} is no http:// or https:// address"
             )
-        api.configuration.retries = False
-        api.configuration.connection_pool_maxsize = 16
-        return cls(ApiClient(api.configuration), context=context or "")
+        return cls._of(api.configuration, context=context or "")
+
+    @classmethod
+    def in_cluster(cls, account: Path = SERVICE_ACCOUNT) -> Self:
+        """Return a client for the cluster that this process is a pod of, as its service account.
+
+        Args:
+            account: Where token and authority of the service account are mounted.
+
+        Raises:
+            ConfigurationError: This is no pod, or its service account's token is not mounted.
+        """
+        configuration = Configuration()
+        loader = InClusterConfigLoader(
+            token_filename=str(account / "token"), cert_filename=str(account / "ca.crt")
+        )
+        try:
+            loader.load_and_set(configuration)
+        except (ConfigException, OSError) as error:
+            raise ConfigurationError(
+                f"this is no pod with a service account: {error}; name a kubeconfig in KUBECONFIG"
+            ) from error
+        return cls._of(configuration, context="")
+
+    @classmethod
+    def _of(cls, configuration: Configuration, *, context: str) -> Self:
+        configuration.retries = False
+        configuration.connection_pool_maxsize = 16
+        return cls(ApiClient(configuration), context=context)
 
     # Requests
 

@@ -1,7 +1,8 @@
 """Start the worker: everything but the context comes from the environment.
 
-CONFIGHUB_URL, CONFIGHUB_WORKER_PORT, CONFIGHUB_WORKER_ID, CONFIGHUB_WORKER_SECRET, KUBECONFIG, and
-IN_CLUSTER_TARGET_NAME to name the target otherwise than `<worker>-<context>`.
+CONFIGHUB_URL, CONFIGHUB_WORKER_PORT, CONFIGHUB_WORKER_ID, CONFIGHUB_WORKER_SECRET, and KUBECONFIG.
+In a pod KUBECONFIG is left out: its service account is used, and the target bears the worker's name
+unless IN_CLUSTER_TARGET_NAME gives another; elsewhere it is `<worker>-<context>`.
 """
 
 import argparse
@@ -22,15 +23,22 @@ from traderx_gate.worker.bridge import Bridge
 from traderx_gate.worker.protocol import WorkerClient
 from traderx_gate.worker.worker import Worker
 
+IN_A_POD = "KUBERNETES_SERVICE_HOST"
+"""Every pod has it in its environment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment says."""
+    """What the environment says.
+
+    Attributes:
+        kubeconfig: None in a pod.
+    """
 
     url: str
     worker_id: str
     secret: str = field(repr=False)
-    kubeconfig: Path
+    kubeconfig: Path | None
     target_name: str
 
     @classmethod
@@ -40,7 +48,9 @@ class Settings:
         Raises:
             ConfigurationError: One is missing or malformed.
         """
-        needed = ("CONFIGHUB_URL", "CONFIGHUB_WORKER_ID", "CONFIGHUB_WORKER_SECRET", "KUBECONFIG")
+        needed = ["CONFIGHUB_URL", "CONFIGHUB_WORKER_ID", "CONFIGHUB_WORKER_SECRET"]
+        if not environment.get(IN_A_POD):
+            needed.append("KUBECONFIG")
         absent = [name for name in needed if not environment.get(name)]
         if absent:
             raise ConfigurationError(f"worker: {', '.join(absent)} must be set in the environment")
@@ -55,17 +65,21 @@ class Settings:
             url=f"{parts.scheme}://{parts.hostname}:{port}",
             worker_id=environment["CONFIGHUB_WORKER_ID"],
             secret=environment["CONFIGHUB_WORKER_SECRET"],
-            kubeconfig=Path(environment["KUBECONFIG"]),
+            kubeconfig=Path(named) if (named := environment.get("KUBECONFIG")) else None,
             target_name=environment.get("IN_CLUSTER_TARGET_NAME", ""),
         )
 
 
-async def serve(settings: Settings, context: str) -> None:
+async def serve(settings: Settings, context: str | None) -> None:
     """Run the worker until SIGTERM or SIGINT."""
+    if settings.kubeconfig is None:
+        kube, context = Kube.in_cluster(), ""
+    else:
+        context = context or current_context(settings.kubeconfig)
+        kube = Kube.from_kubeconfig(settings.kubeconfig, context=context)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    kube = Kube.from_kubeconfig(settings.kubeconfig, context=context)
     client = WorkerClient(settings.url, worker_id=settings.worker_id, secret=settings.secret)
     worker = Worker(client, Bridge(kube), context=context, target_name=settings.target_name)
     try:
@@ -83,7 +97,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = Settings.from_environment(os.environ)
-        asyncio.run(serve(settings, arguments.context or current_context(settings.kubeconfig)))
+        asyncio.run(serve(settings, arguments.context))
     except ConfigurationError as error:
         sys.stderr.write(f"worker: {error}\n")
         return 2

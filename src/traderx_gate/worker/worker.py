@@ -76,7 +76,7 @@ class Worker:
             stopped.cancel()
 
     def _info(self, slug: str) -> Mapping[str, Any]:
-        name = self._target_name or f"{slug}-{self._context}"
+        name = self._target_name or "-".join(filter(None, (slug, self._context)))
         target = {
             "Name": name,
             "Params": {"KubeContext": self._context, "WaitTimeout": DEFAULT_WAIT},

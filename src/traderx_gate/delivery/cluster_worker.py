@@ -1,0 +1,217 @@
+"""The worker inside the cluster: the objects that run it, made, waited for and removed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from traderx_gate import application, rights
+from traderx_gate.application import EnvironmentSpec
+from traderx_gate.checkout import TOOL_VERSION
+from traderx_gate.confighub import ConfigHub, Space, Worker
+from traderx_gate.delivery.installation import WORKER
+from traderx_gate.errors import NotFoundError, RefusedError
+from traderx_gate.kube import PROJECT_LABEL, Kube, Manifest, ObjectRef, project_of, require_own
+from traderx_gate.waiting import Deadline, polling, until
+
+IMAGE = f"traderx-gate/worker:v{TOOL_VERSION}"
+MANAGER = "traderx-gate"
+CONNECT_DEADLINE_S = 120.0
+"""For the image to be pulled, the pod to start and the worker to connect."""
+REMOVAL_DEADLINE_S = 120.0
+GONE_DEADLINE_S = 30.0
+POLL_S = 0.5
+CONNECTED = "Ready"
+HTTP_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterWorker:
+    """One environment's worker, as it is inside the cluster.
+
+    Attributes:
+        url: ConfigHub's address as pods reach it; the port is the one that takes workers.
+        image: Of the worker, as nodes pull it.
+        namespace: Where it lies; shared by the environments of a project.
+    """
+
+    project: str
+    spec: EnvironmentSpec
+    worker: Worker
+    url: str
+    image: str
+    namespace: str
+
+    def manifests(self, *, include_secret: bool) -> tuple[Manifest, ...]:
+        """Return the objects in the order in which they are applied, rights first.
+
+        Args:
+            include_secret: With the worker's secret in clear text; otherwise without its Secret.
+        """
+        account = f"ServiceAccount:{self.namespace}/{WORKER}"
+        bound = rights.manifests(
+            self.project, [self.spec.namespace], account, suffix=rights.OF_WORKER
+        )
+        own = [self._filled(body) for body in _template()]
+        kept = [body for body in own if include_secret or body["kind"] != "Secret"]
+        return (kept[0], *bound, *kept[1:])
+
+    def _filled(self, body: dict[str, Any]) -> Manifest:
+        metadata, kind = body["metadata"], body["kind"]
+        metadata["labels"] = {PROJECT_LABEL: self.project}
+        if kind == "Namespace":
+            metadata["name"] = self.namespace
+            return body
+        metadata["namespace"] = self.namespace
+        if kind == "ServiceAccount":
+            return body
+        metadata["name"] = self.name
+        if kind == "Secret":
+            body["stringData"] = self._environment()
+            return body
+        labels = {"app": self.name, PROJECT_LABEL: self.project}
+        body["spec"]["selector"]["matchLabels"] = {"app": self.name}
+        body["spec"]["template"]["metadata"]["labels"] = labels
+        (container,) = body["spec"]["template"]["spec"]["containers"]
+        container["image"] = self.image
+        container["envFrom"][0]["secretRef"]["name"] = self.name
+        return body
+
+    @property
+    def name(self) -> str:
+        """The name of its Deployment and Secret."""
+        return f"{WORKER}-{self.spec.name}"
+
+    def _environment(self) -> dict[str, str]:
+        parts = urlsplit(self.url)
+        return {
+            "CONFIGHUB_URL": self.url,
+            "CONFIGHUB_WORKER_PORT": str(parts.port or HTTP_PORTS[parts.scheme]),
+            "CONFIGHUB_WORKER_ID": self.worker.id,
+            "CONFIGHUB_WORKER_SECRET": self.worker.secret,
+        }
+
+    def require_own(self, kube: Kube) -> None:
+        """Refuse to change what somebody else made; nothing is changed.
+
+        Raises:
+            RefusedError: An object of one of the names is not this project's.
+        """
+        for body in self.manifests(include_secret=True):
+            live = _find(kube, ObjectRef.of(body))
+            if live is not None:
+                require_own(body, live)
+
+    def apply(self, kube: Kube) -> None:
+        """Make the objects, or bring them up to date."""
+        for body in self.manifests(include_secret=True):
+            kube.apply(body, manager=MANAGER)
+
+    def await_connected(self, kube: Kube, hub: ConfigHub, space: Space) -> None:
+        """Wait until its pod runs and ConfigHub says that the worker is there.
+
+        Raises:
+            NotReachedError: It does not come; says what its pods say.
+        """
+        until(
+            polling(
+                lambda: (
+                    kube.deployment(self.namespace, self.name).is_rolled_out(),
+                    condition(hub, space),
+                ),
+                every_s=POLL_S,
+                deadline=Deadline(CONNECT_DEADLINE_S),
+            ),
+            lambda seen: seen == (True, CONNECTED),
+            what=f"worker {WORKER} of {space.slug} to connect from {self.namespace}/{self.name}",
+            describe=lambda seen: (
+                f"condition {seen[1] or 'unknown'}, {', '.join(self._pods(kube)) or 'no pod'}; "
+                f"ConfigHub at {self.url}; kubectl -n {self.namespace} logs deployment/{self.name}"
+            ),
+        )
+
+    def _pods(self, kube: Kube) -> Iterator[str]:
+        for pod in kube.pods(self.namespace, labels=f"app={self.name}"):
+            reasons = ", ".join(c.reason for c in pod.containers if c.reason)
+            yield f"pod {pod.name} {reasons or pod.phase}"
+
+
+def condition(hub: ConfigHub, space: Space) -> str:
+    """Return what ConfigHub says of the worker of a space; empty where there is none."""
+    return {worker.slug: worker.condition for worker in hub.worker_list(space)}.get(WORKER, "")
+
+
+def await_gone(hub: ConfigHub, space: Space) -> None:
+    """Wait until a worker that was stopped is not taken for the next one.
+
+    Raises:
+        NotReachedError: It stays connected.
+    """
+    until(
+        polling(lambda: condition(hub, space), every_s=POLL_S, deadline=Deadline(GONE_DEADLINE_S)),
+        lambda seen: seen != CONNECTED,
+        what=f"the worker of {space.slug} that was stopped to be gone",
+    )
+
+
+def default_namespace(project: str) -> str:
+    """Return where a project's workers lie: `cub` says `confighub`, which two would share."""
+    return f"confighub-{project}"
+
+
+def require_reachable(url: str) -> None:
+    """Refuse an address that means this machine to everybody.
+
+    Raises:
+        RefusedError: Pods cannot reach ConfigHub at it.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in HTTP_PORTS or not parts.hostname:
+        raise RefusedError(f"{url!r} is no http(s):// address")
+    if parts.hostname == "localhost" or parts.hostname.startswith("127."):
+        raise RefusedError(
+            f"pods cannot reach ConfigHub at {url}: give the address they reach it at with "
+            "--reachable-at, or leave the worker here (`traderx-gate install`)"
+        )
+
+
+def remove(kube: Kube, project: str, report: Callable[[str], None]) -> None:
+    """Remove what `apply` made for a project, wherever it is this project's.
+
+    Raises:
+        NotReachedError: The namespace does not end in time.
+    """
+    namespace = ObjectRef(api_version="v1", kind="Namespace", name=default_namespace(project))
+    live = _find(kube, namespace)
+    if live is None or project_of(live) != project:
+        return
+    account = f"ServiceAccount:{namespace.name}/{WORKER}"
+    bound = rights.manifests(project, [], account, suffix=rights.OF_WORKER)
+    refs = [namespace, *(ObjectRef.of(body) for body in bound)]
+    for ref in refs:
+        body = _find(kube, ref)
+        if body is not None and project_of(body) == project:
+            kube.delete(ref)
+    until(
+        polling(
+            lambda: _find(kube, namespace), every_s=POLL_S, deadline=Deadline(REMOVAL_DEADLINE_S)
+        ),
+        lambda body: body is None,
+        what=f"namespace {namespace.name} to end",
+    )
+    report(f"{namespace.name}: the workers in the cluster removed")
+
+
+def _find(kube: Kube, ref: ObjectRef) -> Manifest | None:
+    try:
+        return kube.get(ref)
+    except NotFoundError:
+        return None
+
+
+def _template() -> list[dict[str, Any]]:
+    text = files(application).joinpath("worker", "worker.yaml").read_text()
+    return list(yaml.safe_load_all(text))
