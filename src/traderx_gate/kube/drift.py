@@ -18,6 +18,8 @@ SERVER_SET = frozenset(
     {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
 )
 MERGE_KEYS = ("name", "containerPort", "port", "ip", "type")
+OLD_NAMES = {"serviceAccount": "serviceAccountName"}
+"""Fields that the API server keeps equal to another one, and leaves to whoever set them once."""
 CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver"})
 
 
@@ -110,8 +112,15 @@ def _foreign_fields(live: Manifest, manager: str) -> Iterator[tuple[tuple[Step, 
             continue
         for path in _owned(live, entry):
             known = any(mine[: len(path)] == path for mine in ours)  # also a part of what is ours
-            if not known and path[:1] != ("status",) and _value(live, path) is not _MISSING:
+            value = _value(live, path)
+            if not known and path[:1] != ("status",) and value not in (_MISSING, _new(live, path)):
                 yield path, name
+
+
+def _new(live: Manifest, path: tuple[Step, ...]) -> Any:
+    """Return the value of the field that a field is only the old name of."""
+    named = OLD_NAMES.get(path[-1])
+    return _value(live, (*path[:-1], named)) if named else _MISSING
 
 
 def _entries(live: Manifest) -> Sequence[Mapping[str, Any]]:

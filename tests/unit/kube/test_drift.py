@@ -109,6 +109,19 @@ def test_shared_field_of_the_same_value_is_no_drift() -> None:
     assert drift_of(changed_by("kubectl", {"f:spec": {"f:replicas": {}}})) == ()
 
 
+@pytest.mark.parametrize(("alias", "drifts"), [("mine", False), ("default", True)])
+def test_old_name_of_a_field_is_drift_only_with_another_value(alias: str, *, drifts: bool) -> None:
+    """Who once set serviceAccount owns it for good; it says what serviceAccountName says."""
+    live = changed_by(
+        "kubectl-set", {"f:spec": {"f:template": {"f:spec": {"f:serviceAccount": {}}}}}
+    )
+    live["spec"]["template"]["spec"] |= {"serviceAccountName": "mine", "serviceAccount": alias}
+    live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"]["f:spec"] |= {
+        "f:serviceAccountName": {}
+    }
+    assert bool(compare(live, live, manager="confighub")) is drifts
+
+
 def test_owner_of_an_empty_parent_added_nothing() -> None:
     """A manager that once applied an empty `spec` has not added what the unit put there."""
     assert drift_of(changed_by("somebody", {"f:spec": {}})) == ()
