@@ -33,6 +33,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="damages whose name matches")
     parser.add_argument("--part", default="1/1", help="1/2: every second damage, from the first")
     parser.add_argument("--resume", action="store_true", help="damages that have no result yet")
+    parser.add_argument("--kubeconfig", type=Path, help="damages on a cluster that is there")
+    parser.add_argument("--policy", default="validate", help="that the damages are judged by")
     parser.add_argument("--out", type=Path, help="file of the damages' results")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is taken down
@@ -44,7 +46,9 @@ def _damaged(options: argparse.Namespace) -> int:
     damages = detection.chosen(options)
     if options.resume:
         damages = detection.left(damages, out)
-    trials = detection.run(damages, out, first_seed=1)
+    trials = detection.run(
+        damages, out, first_seed=1, policy=options.policy, kubeconfig=options.kubeconfig
+    )
     detection.show(trials)
     print(f"results: {out}")
     right = all(t["detected"] and t["named"] and t["repaired_exit_code"] == 0 for t in trials)

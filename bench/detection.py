@@ -24,6 +24,7 @@ from tests.integration.gate.damages.table import ALL
 from tests.integration.gate.gate_command import Gate, opened
 from tests.run_cluster import RunCluster, remove
 from traderx_gate.checkout import TOOL_VERSION
+from traderx_gate.kube import current_context
 
 SCHEMA = "traderx-gate/detection"
 VERSION = 1
@@ -48,27 +49,51 @@ def _trials(out: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def environment() -> Iterator[Gate]:
-    """A cluster of its own with dev deployed; all of it is gone afterwards."""
+def environment(kubeconfig: Path | None = None) -> Iterator[Gate]:
+    """Dev deployed on a cluster of its own, or on one that is there; all is gone afterwards.
+
+    Args:
+        kubeconfig: Of a cluster that is there; its current context is used.
+    """
     root = Path(tempfile.mkdtemp(prefix="traderx-bench-"))
     try:
-        with opened(RunCluster.up(root), root / "gate") as gate:
-            done = gate.run("install", "dev")
-            assert done.returncode == 0, done.stdout + done.stderr  # noqa: S101 - as in the tests
-            gate.deploy()
-            yield gate
+        cluster = (
+            RunCluster.beside(root, kubeconfig, current_context(kubeconfig))
+            if kubeconfig
+            else RunCluster.up(root)
+        )
+        with opened(cluster, root / "gate") as gate:
+            try:
+                _must(gate, "install", "dev")
+                _must(gate, "deploy", "dev")
+                yield gate
+            finally:
+                if kubeconfig:  # the other one goes as a whole
+                    _must(gate, "uninstall", "--yes")
     finally:
         remove(root)
 
 
-def run(damages: Sequence[Damage], out: Path, *, first_seed: int) -> list[dict[str, Any]]:
+def _must(gate: Gate, *words: str) -> None:
+    done = gate.run(*words)
+    assert done.returncode == 0, done.stdout + done.stderr  # noqa: S101 - as in the tests
+
+
+def run(
+    damages: Sequence[Damage],
+    out: Path,
+    *,
+    first_seed: int,
+    policy: str,
+    kubeconfig: Path | None = None,
+) -> list[dict[str, Any]]:
     """Make every trial; the results are on disk after each, and replace older ones of a name."""
     done = {trial["damage"]: trial for trial in _trials(out)}
-    with environment() as gate, Progress() as progress:
+    with environment(kubeconfig) as gate, Progress() as progress:
         task = progress.add_task("damages", total=len(damages))
         for number, damage in enumerate(damages):
             progress.update(task, description=damage.name)
-            trial = perform(gate, damage, seed=first_seed + number)
+            trial = perform(gate, damage, seed=first_seed + number, policy=policy)
             done[damage.name] = {**trial.to_json(), "at": machine()["at"]}
             progress.console.print(_line(trial))
             write(out, list(done.values()))

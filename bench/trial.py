@@ -9,8 +9,10 @@ from typing import Any
 
 from tests.integration.gate.damages.damage import Damage
 from tests.integration.gate.gate_command import RESULTS, Gate
+from traderx_gate.application import load
 from traderx_gate.checkout import ROOT
 from traderx_gate.errors import GateError
+from traderx_gate.policies import load_policy
 from traderx_gate.waiting import Deadline, polling, until
 
 MAIN = "from traderx_gate.cli import main; main()"
@@ -41,6 +43,7 @@ class Trial:
         damaged: None where the damage could not be done.
         repaired: None where the environment could not be repaired.
         problem: Why one of them is None.
+        asked: Every claim that the policy asks for.
     """
 
     damage: Damage
@@ -48,6 +51,12 @@ class Trial:
     damaged: Validation | None
     repaired: Validation | None
     problem: str = ""
+    asked: frozenset[str]
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """The claims of the damage that the policy asks for."""
+        return self.damage.claims & self.asked
 
     @property
     def is_detected(self) -> bool:
@@ -66,7 +75,7 @@ class Trial:
             return True
         if self.damaged is None:
             return False
-        return self.damage.claims <= self.damaged.claims <= self.damage.claims | self.damage.races
+        return self.declared <= self.damaged.claims <= self.declared | self.damage.races
 
     @property
     def is_false_alarm(self) -> bool:
@@ -83,7 +92,7 @@ class Trial:
             "named": self.is_named,
             "claims_as_declared": self.is_as_declared,
             "claims": sorted(seen),
-            "declared": sorted(self.damage.claims),
+            "declared": sorted(self.declared),
             "said": self.damaged.said if self.damaged else "",
             "exit_code": self.damaged.exit_code if self.damaged else None,
             "seconds": round(self.damaged.seconds, 1) if self.damaged else None,
@@ -99,13 +108,17 @@ class _Running:
 
     gate: Gate
     seed: int
+    policy: str
     started: float = field(default_factory=time.monotonic)
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         before = self.gate.runs()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", MAIN, "validate", "dev", "--seed", str(self.seed)],
+            [
+                *(sys.executable, "-c", MAIN, "validate", "dev"),
+                *("--seed", str(self.seed), "--policy", self.policy),
+            ],
             cwd=ROOT,
             env=dict(self.gate.environ),
             stdout=subprocess.DEVNULL,
@@ -148,24 +161,31 @@ class _Running:
         )
 
 
-def perform(gate: Gate, damage: Damage, *, seed: int) -> Trial:
+def perform(gate: Gate, damage: Damage, *, seed: int, policy: str) -> Trial:
     """Inflict a damage, validate, repair, validate."""
+
+    def running() -> _Running:
+        return _Running(gate=gate, seed=seed, policy=policy)
+
     damaged = repaired = None
     problem = ""
     try:
         with ExitStack() as stack:
             stack.callback(gate.deploy)
             if damage.while_it_runs:
-                running = _Running(gate=gate, seed=seed)
-                stack.callback(running.stop)
-                running.await_first_result()
+                first = running()
+                stack.callback(first.stop)
+                first.await_first_result()
                 stack.enter_context(damage.inflict(gate))
             else:
                 stack.enter_context(damage.inflict(gate))
-                running = _Running(gate=gate, seed=seed)
-                stack.callback(running.stop)
-            damaged = running.end()
-        repaired = _Running(gate=gate, seed=seed).end()
+                first = running()
+                stack.callback(first.stop)
+            damaged = first.end()
+        repaired = running().end()
     except (AssertionError, GateError, OSError, subprocess.TimeoutExpired) as error:
         problem = f"{type(error).__name__}: {error}"[:500]
-    return Trial(damage=damage, seed=seed, damaged=damaged, repaired=repaired, problem=problem)
+    asked = frozenset(map(str, load_policy(policy, load().slugs).required))
+    return Trial(
+        damage=damage, seed=seed, damaged=damaged, repaired=repaired, problem=problem, asked=asked
+    )

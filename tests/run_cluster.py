@@ -30,9 +30,19 @@ class RunCluster:
     @classmethod
     def up(cls, root: Path) -> Self:
         """Start it in the run's folder, or find it running."""
+        return cls._up(root, [])
+
+    @classmethod
+    def beside(cls, root: Path, kubeconfig: Path, context: str) -> Self:
+        """Start ConfigHub alone, beside a cluster that is there."""
+        given = ["--outside", "existing", "--kubeconfig", str(kubeconfig), "--context", context]
+        return cls._up(root, given)
+
+    @classmethod
+    def _up(cls, root: Path, options: list[str]) -> Self:
         with FileLock(root / "up.lock"):
             done = subprocess.run(
-                [sys.executable, "-m", "traderx_embedded", "up", str(root / "state")],
+                [sys.executable, "-m", "traderx_embedded", "up", str(root / "state"), *options],
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import requests
 
 from tests.contract.kubernetes.laboratory import Connection
 from tests.run_cluster import RunCluster
+from traderx_embedded.container_images import ADMIN_PORT
 from traderx_gate.confighub import ConfigHub, Unit
 from traderx_gate.kube import Kube, ObjectRef
 from traderx_gate.waiting import Deadline, polling, until
@@ -198,8 +199,27 @@ class Gate:
         )
         assert answer.status_code == 200, answer.text
 
+    @contextmanager
+    def admin_urls(self, service: str) -> Iterator[list[str]]:
+        """Yield where the switches of a service's ready pods are; no unit speaks of that port."""
+        pods = self.pods(service)
+        if self.status["control"]:
+            yield [pod["admin_url"] for pod in pods]
+            return
+        with ExitStack() as stack:
+            forwards = [
+                stack.enter_context(
+                    self.kube.forwarded(NAMESPACE, pod["name"], ADMIN_PORT, local_port=0)
+                )
+                for pod in pods
+            ]
+            yield [f"http://127.0.0.1:{forward.port}" for forward in forwards]
+
     def pods(self, service: str) -> list[Json]:
-        """Return what the node knows of a service's pods: name, process, admin address."""
+        """Return the name of each ready pod of a service; of our node's, process and admin too."""
+        if not self.status["control"]:
+            live = self.kube.pods(NAMESPACE, labels=f"app={service}")
+            return [{"name": pod.name} for pod in live if pod.ready and not pod.deleting]
         control = self.status["control"]
         token = Path(control["token_file"]).read_text().strip()
         answer = requests.get(

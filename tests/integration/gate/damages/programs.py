@@ -19,7 +19,7 @@ from tests.integration.gate.damages.damage import (
     Inflict,
 )
 from tests.integration.gate.damages.objects import settled, until_warned
-from tests.integration.gate.gate_command import NAMESPACE, REQUEST_TIMEOUT_S, Gate, ref
+from tests.integration.gate.gate_command import NAMESPACE, REQUEST_TIMEOUT_S, Gate, Json, ref
 from traderx_gate.waiting import Deadline, polling, until
 
 
@@ -28,12 +28,13 @@ def switched(service: str, switch: str) -> Inflict:
 
     @contextmanager
     def inflict(gate: Gate) -> Iterator[None]:
-        urls = [f"{pod['admin_url']}/switches/{switch}" for pod in gate.pods(service)]
-        _put(urls, "true")
-        try:
-            yield
-        finally:
-            _put(urls, "false")
+        with gate.admin_urls(service) as admins:
+            urls = [f"{url}/switches/{switch}" for url in admins]
+            _put(urls, "true")
+            try:
+                yield
+            finally:
+                _put(urls, "false")
 
     return inflict
 
@@ -49,7 +50,7 @@ def frozen(gate: Gate) -> Iterator[None]:
     """Stop one of two processes without ending it, until it is seen not to be ready."""
     began = dt.datetime.now(dt.UTC)
     pod = gate.pods(PAGE)[0]
-    os.kill(pod["pid"], signal.SIGSTOP)
+    _signal(pod, signal.SIGSTOP)
     try:
         _until_ready(gate, PAGE, 1)
         until_warned(gate, pod["name"], began)
@@ -63,7 +64,7 @@ def frozen(gate: Gate) -> Iterator[None]:
 def crashed(gate: Gate) -> Iterator[None]:
     """Kill a process; its container is restarted, and ready again."""
     pod = gate.pods(STOCKS)[0]
-    os.kill(pod["pid"], signal.SIGKILL)
+    _signal(pod, signal.SIGKILL)
     until(
         polling(lambda: gate.pods(STOCKS), every_s=0.05, deadline=Deadline(DEADLINE_S)),
         lambda pods: len(pods) == 2 and pod["pid"] not in [p["pid"] for p in pods],
@@ -72,6 +73,11 @@ def crashed(gate: Gate) -> Iterator[None]:
     yield
     gate.kube.delete(ref("Pod", pod["name"]))
     settled(gate, STOCKS)
+
+
+def _signal(pod: Json, number: signal.Signals) -> None:
+    assert "pid" in pod, "processes of pods are this machine's on the embedded cluster alone"
+    os.kill(pod["pid"], number)
 
 
 def _until_ready(gate: Gate, service: str, count: int) -> None:
@@ -100,7 +106,7 @@ def restarted(service: str) -> Inflict:
         pods = gate.pods(service)
         assert pods
         for pod in pods:
-            os.kill(pod["pid"], signal.SIGKILL)
+            _signal(pod, signal.SIGKILL)
         killed = {pod["pid"] for pod in pods}
         until(
             polling(lambda: gate.pods(service), every_s=0.05, deadline=Deadline(DEADLINE_S)),
