@@ -7,12 +7,17 @@ from traderx_gate.inspection import nodes
 FIT = "Ready, without pressure"
 
 
-def node(name: str = "n1", *, cordoned: bool = False, **conditions: str) -> dict[str, Any]:
+def node(
+    name: str = "n1", *, cordoned: bool = False, taint: str = "", **conditions: str
+) -> dict[str, Any]:
     """A node with conditions of these states."""
     states = {"Ready": "True", "MemoryPressure": "False", "DiskPressure": "False", **conditions}
     return {
         "metadata": {"name": name},
-        "spec": {"unschedulable": True} if cordoned else {},
+        "spec": {
+            "unschedulable": cordoned,
+            "taints": [{"key": "key", "effect": taint}] if taint else None,
+        },
         "status": {"conditions": [{"type": k, "status": v} for k, v in states.items()]},
     }
 
@@ -40,8 +45,11 @@ def test_fitness(body: dict[str, Any], seen: str, met: bool) -> None:  # noqa: F
     ("bodies", "seen", "met"),
     [
         ((node("a"), node("b", cordoned=True), node("c")), "a, c", True),
-        ((node("a", cordoned=True),), "none: all are cordoned", False),
-        ((), "none: all are cordoned", False),
+        ((node("a", cordoned=True),), "none: a cordoned", False),
+        ((node("a", taint="NoSchedule"),), "none: a tainted key:NoSchedule", False),
+        ((node("a", taint="NoExecute"), node("b")), "b", True),
+        ((node("a", taint="PreferNoSchedule"),), "a", True),
+        ((), "none: there is no node", False),
     ],
 )
 def test_schedulable(bodies: tuple[dict[str, Any], ...], seen: str, met: bool) -> None:  # noqa: FBT001

@@ -278,7 +278,7 @@ OF_OBJECTS: tuple[Damage, ...] = (
         name="no node takes new pods",
         inflict=cordoned,
         claims=frozenset({NODES}),
-        says="all are cordoned",
+        says=" cordoned",
     ),
     Damage(
         name="port of a Service swapped",
