@@ -16,6 +16,8 @@ import yaml
 from traderx_embedded.confighub.functions import nodes, scalars, values
 from traderx_embedded.confighub.functions.errors import FunctionError
 
+# Each edit reads the document again: this many characters take some seconds.
+_WORK_LIMIT = 16 * 2**20
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _LINE_BREAK = re.compile(r"\r?\n|\r")
 
@@ -24,10 +26,12 @@ class Document:
     """The text of one document, and its tree."""
 
     def __init__(self, text: str) -> None:
+        self._work = 0
         self._newline = "\r\n" if "\r\n" in text else "\n"
-        self._read(text)
+        self.read(text)
 
-    def _read(self, text: str) -> None:
+    def read(self, text: str) -> None:
+        """Take a text in place of the one that is there."""
         self.text = text
         self.root = nodes.compose(text)
 
@@ -101,11 +105,14 @@ class Document:
             if nodes.plain(self.root) != expected[0]:
                 raise FunctionError("what is written there cannot be changed in its place")
         except FunctionError as error:
-            self._read(before)
+            self.read(before)
             raise FunctionError(f"{values.dotted(path)}: {error}") from error
 
     def _splice(self, start: int, end: int, text: str) -> None:
-        self._read(self.text[:start] + text + self.text[end:])
+        self._work += len(self.text)
+        if self._work > _WORK_LIMIT:
+            raise FunctionError("so many edits in so long a document would hold up all others")
+        self.read(self.text[:start] + text + self.text[end:])
 
     def _add(self, path: values.Path, value: Any) -> None:
         if not path:
