@@ -150,7 +150,7 @@ def test_mutating_function_changes_only_its_lines(call: tuple[Any, ...], lines: 
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else None,
 )
 def test_container_resources(arguments: tuple[str, ...], resources: dict[str, Any]) -> None:
-    """With all it sets, cap lowers, floor raises; limits are a multiple of requests, or taken away."""
+    """`all` sets, `cap` lowers, `floor` raises; limits are a multiple of requests, or none."""
     outcome = run("set-container-resources", "web", *arguments)
     path = "spec.template.spec.containers.?name=web.resources"
     seen = {
@@ -188,8 +188,7 @@ def test_quantity_is_written_canonically(text: str, factor: int, written: str) -
     [
         (
             ("set-image-reference", "web", "finos/traderx-trade-service:v1.2.3"),
-            "value finos/traderx-trade-service:v1.2.3 for argument image-reference failed to match "
-            + r"^(?P<reference>\:",
+            r"v1.2.3 for argument image-reference failed to match ^(?P<reference>\:",
         ),
         (("set-image-reference", "web", "v2"), "failed to match"),
         (("set-image-reference", "web", ":v2\n"), "failed to match"),
@@ -314,6 +313,18 @@ def test_row_of_functions_goes_on_after_a_failure() -> None:
     assert invocation.run(unit, Request(invocations=row)).mutators == [1]
     stopped = invocation.run(unit, Request(invocations=row, stop_on_error=True))
     assert (stopped.success, stopped.mutators) == (False, [])
+
+
+def test_failed_function_leaves_nothing_behind() -> None:
+    """What a function changed before it failed is not in the data that later ones change."""
+    pairs = tuple(Argument(value=text) for text in ("web", "HOST=db", "SECRET=x"))
+    row = (
+        Invocation(function="set-env", arguments=pairs),
+        Invocation(function="set-replicas", arguments=(Argument(value="5"),)),
+    )
+    unit = invocation.Unit(data=MANIFEST.encode(), toolchain_type=catalogue.KUBERNETES, slug="web")
+    expected = MANIFEST.replace("replicas: 2", "replicas: 5").encode()
+    assert invocation.run(unit, Request(invocations=row)).data == expected
 
 
 def test_mutations_name_resource_path_and_value() -> None:
