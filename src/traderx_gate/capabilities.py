@@ -11,11 +11,15 @@ DIRECT_ADDRESSES = "direct-addresses"
 INGRESS = "ingress"
 METRICS = "metrics"
 SEVERAL_NODES = "several-nodes"
+NETWORK_POLICY = "network-policy"
 KNOWN = frozenset({DIRECT_ADDRESSES, INGRESS, METRICS, SEVERAL_NODES})
 
 
 def probe(environment: DeployedEnvironment) -> Mapping[str, bool]:
     """Return each capability, and whether the cluster has it; changes nothing.
+
+    Whether network policies are enforced cannot be seen without trying one: that is asked for by
+    itself (`operations.network_policy_probe`), and unknown here.
 
     Raises:
         UnreachableError, KubernetesError: The API does not answer, or refuses.

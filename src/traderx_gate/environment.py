@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import Any
 
 from traderx_gate import rights
 from traderx_gate.application import Application, EnvironmentSpec, Service
@@ -315,6 +316,22 @@ class DeployedEnvironment:
         return tuple(
             body for body in found if (body["kind"], body["metadata"]["name"]) not in expected
         )
+
+    def is_gone(self, about: Mapping[str, Any]) -> bool:
+        """Whether the object that an event refers to is there no more, or is another one now.
+
+        What the event does not say enough of is taken to be there.
+        """
+        needed = ("apiVersion", "kind", "name", "uid")
+        version, kind, name, uid = (str(about.get(key) or "") for key in needed)
+        if not all((version, kind, name, uid)):
+            return False
+        namespace = str(about.get("namespace") or "")
+        ref = ObjectRef(api_version=version, kind=kind, name=name, namespace=namespace)
+        try:
+            return bool(self.kube.get(ref)["metadata"]["uid"] != uid)
+        except NotFoundError:
+            return True
 
     def is_managed(self, body: Manifest, managed: frozenset[tuple[str, str]]) -> bool:
         """Whether an object comes from a unit, or from an object that does.

@@ -13,4 +13,5 @@ def test_warn_of_nothing(environment: DeployedEnvironment, observe: Observe) -> 
     found = environment.kube.list("v1", "Event", namespace=environment.spec.namespace)
     pods = environment.kube.pods(environment.spec.namespace)
     ready = {pod.name: pod.ready_at for pod in pods if not pod.deleting}
-    assert observe(events.warnings(found, pods=ready, now=now)) == ()
+    told = events.warnings(found, pods=ready, now=now, is_gone=environment.is_gone)
+    assert observe(told) == ()

@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: health, sync, tree."""
+"""Commands that look: health, sync, tree, capabilities."""
 
 import contextlib
 import json
@@ -15,6 +15,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from traderx_gate.application import Service, load
+from traderx_gate.capabilities import NETWORK_POLICY, probe
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Environment, Json, Systems, with_systems
 from traderx_gate.confighub import ConfigHub
@@ -22,7 +23,7 @@ from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import ConfigurationError, KubernetesError, before_the_first_effect
 from traderx_gate.kube import Pod
 from traderx_gate.operations import health as health_of
-from traderx_gate.operations import overview
+from traderx_gate.operations import network_policy_probe, overview
 from traderx_gate.operations.health import HealthLine
 from traderx_gate.waiting import FOREVER, polling
 
@@ -191,6 +192,43 @@ def sync(environment: Environment, *, systems: Systems, as_json: Json = False) -
             table.add_row(row.service or "-", row.unit, *numbers, row.state)
         console.print(table)
     raise typer.Exit(int(not rows or any(not row.is_in_sync for row in rows)))
+
+
+@app.command(
+    epilog="Examples: traderx-gate capabilities dev --json; "
+    "traderx-gate capabilities dev --network-policy"
+)
+@with_systems
+def capabilities(
+    environment: Environment,
+    *,
+    systems: Systems,
+    network_policy: Annotated[
+        bool,
+        typer.Option(
+            "--network-policy",
+            help="try one out, in a namespace made for it and removed again; needs its rights",
+        ),
+    ] = False,
+    image: Annotated[
+        str, typer.Option(help="with python3, for --network-policy")
+    ] = network_policy_probe.IMAGE,
+    as_json: Json = False,
+) -> None:
+    """Say what the cluster can do, as claims need it."""
+    resolved = systems.resolve()
+    deployed = resolved.connect(environment)
+    with before_the_first_effect():
+        found = dict(probe(deployed))
+    if network_policy:
+        found[NETWORK_POLICY] = network_policy_probe.is_enforced(
+            deployed.kube, project=resolved.project, image=image
+        )
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        for name, there in found.items():
+            typer.echo(f"{name:<20}{'yes' if there else 'no'}")
 
 
 @app.command(epilog="Example: traderx-gate tree")

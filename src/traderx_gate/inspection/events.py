@@ -1,7 +1,8 @@
 """Events: nothing warned of since the environment has been ready."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from traderx_gate.kube import Manifest, parse_time
 from traderx_gate.verdict import Observation
@@ -15,16 +16,19 @@ def warnings(
     *,
     pods: Mapping[str, dt.datetime | None],
     now: dt.datetime,
+    is_gone: Callable[[Mapping[str, Any]], bool],
 ) -> Iterator[Observation]:
     """Yield one observation for every warning that counts, and one for the look itself.
 
     What was warned of before a pod was ready belongs to its rollout; of a pod that is not ready
-    everything counts, of a pod that is gone, as after a repair, nothing.
+    everything counts, of what is gone, as after a repair, nothing.
 
     Args:
         events: The events of the namespace.
         pods: Since when each of its pods is ready, None for one that is not, by name.
         now: The end of the window.
+        is_gone: Whether an object that is no pod, as an event refers to it, is there no more; asked
+            only of those whose warning would count.
     """
     earliest = now - WINDOW
     # a pod that was not ready for a moment must not hide what others were warned of
@@ -42,6 +46,8 @@ def warnings(
                 continue
             start = pods[about["name"]]
         if at <= max(start or earliest, earliest):
+            continue
+        if about.get("kind") != "Pod" and is_gone(about):
             continue
         yield Observation(
             subject=f"{about.get('kind')} {about.get('name')}",

@@ -24,10 +24,15 @@ def warning(**fields: Any) -> dict[str, Any]:
 
 
 def told(
-    event: dict[str, Any], ready: dt.datetime | None = LONG_AGO, other: dt.datetime | None = None
+    event: dict[str, Any],
+    ready: dt.datetime | None = LONG_AGO,
+    other: dt.datetime | None = None,
+    *,
+    gone: bool = False,
 ) -> list[tuple[str, str, str]]:
     """Subject, expected and seen of what a warning led to; the last observation is the look."""
-    *found, look = events.warnings([event], pods={"web-1": ready, "db-1": other}, now=NOW)
+    pods = {"web-1": ready, "db-1": other}
+    *found, look = events.warnings([event], pods=pods, now=NOW, is_gone=lambda _: gone)
     assert (look.met, look.seen, [o.met for o in found]) == (True, "1 read", [False] * len(found))
     return [(o.subject, o.expected, o.seen) for o in found]
 
@@ -108,10 +113,17 @@ def test_warning_about_anything_else_ends_with_the_last_rollout() -> None:
 
 def test_no_event_at_all() -> None:
     """Where nothing happened one observation says that it was looked for, and since when."""
-    (look,) = events.warnings([], pods={}, now=NOW)
+    (look,) = events.warnings([], pods={}, now=NOW, is_gone=lambda _: False)
     assert (look.subject, look.expected, look.seen, look.met) == (
         "events since 2026-11-24 11:50:00+00:00",
         "could be read",
         "0 read",
         True,
     )
+
+
+def test_nothing_counts_of_what_is_gone() -> None:
+    """A warning about an object that was removed since, as a repair does, counts no more."""
+    event = warning(involvedObject={"kind": "Service", "name": "web", "namespace": "shop"})
+    assert told(event)
+    assert told(event, gone=True) == []

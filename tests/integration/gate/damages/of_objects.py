@@ -378,6 +378,8 @@ OF_OBJECTS: tuple[Damage, ...] = (
             inflict=created(body),
             claims=frozenset({UNMANAGED}),
             says=f"unmanaged {body['kind']} {NAMESPACE}/stray",
+            # its controller warns of a target that is not there, sooner or later
+            races=frozenset({EVENTS} if body["kind"] == "HorizontalPodAutoscaler" else ()),
         )
         for body in STRAYS
     ),
