@@ -1,0 +1,30 @@
+"""`capabilities`: what the cluster can do, asked by itself."""
+
+import json
+
+from tests.integration.gate.gate_command import Gate
+
+
+def test_capabilities_are_told(deployed: Gate) -> None:
+    """The embedded cluster has an ingress, metrics and addresses that are reached, on one node."""
+    done = deployed.run("capabilities", "dev", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "direct-addresses": True,
+        "ingress": True,
+        "metrics": True,
+        "several-nodes": False,
+    }
+
+
+def test_network_policies_are_tried(deployed: Gate) -> None:
+    """The API takes a policy that our node does not enforce: tried, that is seen, and removed."""
+    done = deployed.run("capabilities", "dev", "--network-policy")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split() == ["network-policy", "no"]
+    phases = {
+        body["status"]["phase"]
+        for body in deployed.kube.list("v1", "Namespace")
+        if body["metadata"]["name"].startswith("traderx-gate-probe-")
+    }
+    assert phases <= {"Terminating"}
