@@ -137,16 +137,19 @@ def second_processor(gate: Gate) -> Iterator[None]:
 @contextmanager
 def tainted(gate: Gate) -> Iterator[None]:
     """Keep pods off the nodes by a taint, as an operator does before maintenance."""
-    nodes = [ref("Node", body["metadata"]["name"]) for body in gate.kube.list("v1", "Node")]
     taint = {"key": "maintenance", "effect": "NoSchedule"}
-    for node in nodes:
-        gate.patch(node, {"spec": {"taints": [taint]}}, manager="kubectl-taint")
+    # a patch replaces the whole list: taints have no merge key
+    before = {
+        ref("Node", body["metadata"]["name"]): body["spec"].get("taints") or []
+        for body in gate.kube.list("v1", "Node")
+    }
+    for node, taints in before.items():
+        gate.patch(node, {"spec": {"taints": [*taints, taint]}}, manager="kubectl-taint")
     try:
         yield
     finally:
-        gone = {"$patch": "delete", **taint}
-        for node in nodes:
-            gate.patch(node, {"spec": {"taints": [gone]}}, manager="kubectl-taint")
+        for node, taints in before.items():
+            gate.patch(node, {"spec": {"taints": taints or None}}, manager="kubectl-taint")
 
 
 def swapped_ports(first: str, second: str) -> Inflict:
