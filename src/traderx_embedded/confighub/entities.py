@@ -98,6 +98,7 @@ class Unit(Resident):
     head_revision_num: int = attribute("HeadRevisionNum", Kind.INTEGER, default=0)
     last_applied_revision_num: int = attribute("LastAppliedRevisionNum", Kind.INTEGER, default=0)
     live_revision_num: int = attribute("LiveRevisionNum", Kind.INTEGER, default=0)
+    head_mutation_num: int = attribute("HeadMutationNum", Kind.INTEGER, default=0, filterable=False)
     previous_live_revision_num: int = attribute("PreviousLiveRevisionNum", Kind.INTEGER, default=0)
     upstream_organization_id: str | None = attribute("UpstreamOrganizationID", Kind.UUID)
     upstream_space_id: str | None = attribute("UpstreamSpaceID", Kind.UUID)
@@ -105,7 +106,7 @@ class Unit(Resident):
     upstream_revision_num: int = attribute("UpstreamRevisionNum", Kind.INTEGER, default=0)
     apply_gates: Mapping[str, bool] = attribute("ApplyGates", Kind.FLAGS)
     approved_by: tuple[str, ...] = attribute("ApprovedBy", Kind.UUIDS, default=())
-    # clients dereference it, so it is a list even while nothing fills it
+    # clients dereference it, so it is always a list
     mutation_sources: tuple[Any, ...] = attribute(
         "MutationSources", Kind.DOCUMENT, default=(), filterable=False
     )
@@ -142,6 +143,27 @@ class Revision(Entity):
     live_at: str = attribute("LiveAt", Kind.TIME, default=ZERO_TIME)
     user_id: str | None = attribute("UserID", Kind.UUID)
     user_agent: str = attribute("UserAgent", Kind.TEXT, default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation(Entity):
+    """One change of a unit's data and where it came from; zero and absent say from elsewhere."""
+
+    space_id: str = attribute("SpaceID", Kind.UUID)
+    unit_id: str = attribute("UnitID", Kind.UUID)
+    mutation_num: int = attribute("MutationNum", Kind.INTEGER)
+    revision_id: str = attribute("RevisionID", Kind.UUID)
+    revision_num: int = attribute("RevisionNum", Kind.INTEGER)
+    function_invocation: Mapping[str, Any] | None = attribute(
+        "FunctionInvocation", Kind.DOCUMENT, filterable=False
+    )
+    invocation_id: str | None = attribute("InvocationID", Kind.UUID)
+    trigger_id: str | None = attribute("TriggerID", Kind.UUID)
+    link_id: str | None = attribute("LinkID", Kind.UUID)
+    restored_revision_num: int = attribute("RestoredRevisionNum", Kind.INTEGER, default=0)
+    upgraded_from_upstream_revision_num: int = attribute(
+        "UpgradedFromUpstreamRevisionNum", Kind.INTEGER, default=0
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +287,12 @@ RELATIONS: Mapping[type[Entity], Mapping[str, tuple[str, type[Entity]]]] = {
         "UpstreamSpace": ("UpstreamSpaceID", Space),
     },
     Revision: {"Unit": ("UnitID", Unit), "Space": ("SpaceID", Space)},
+    Mutation: {
+        "Unit": ("UnitID", Unit),
+        "Space": ("SpaceID", Space),
+        "Revision": ("RevisionID", Revision),
+        "Link": ("LinkID", Link),
+    },
     Target: {"Space": ("SpaceID", Space), "BridgeWorker": ("BridgeWorkerID", BridgeWorker)},
     BridgeWorker: {"Space": ("SpaceID", Space)},
     BridgeWorkerStatus: {},
@@ -282,7 +310,7 @@ RELATIONS: Mapping[type[Entity], Mapping[str, tuple[str, type[Entity]]]] = {
 }
 
 # Attributes that live outside the entity and are handled by the routes of units.
-BESIDE = frozenset({"Data", "LiveState", "EntityType"})
+BESIDE = frozenset({"Data", "LiveState", "EntityType", "Conflicts"})
 
 
 def client_values(entity_type: type[Entity], body: Mapping[str, Any]) -> dict[str, Any]:

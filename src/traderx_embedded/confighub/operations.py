@@ -17,7 +17,6 @@ from traderx_embedded.confighub.attributes import ZERO_UUID, now, parse_uuid
 from traderx_embedded.confighub.entities import (
     BridgeWorker,
     QueuedOperation,
-    Revision,
     Target,
     Unit,
     UnitEvent,
@@ -307,9 +306,9 @@ def _take_effect(tx: Transaction, operation: QueuedOperation, report: Report) ->
 
 
 def _went_live(tx: Transaction, unit: Unit, number: int) -> Unit:
-    for revision in tx.history(Revision, unit.id):
-        if revision.revision_num == number:
-            tx.update(replace(revision, live_at=now()))
+    revision = tx.revision(unit.id, number)
+    if revision is not None:
+        tx.update(replace(revision, live_at=now()))
     if unit.live_revision_num == number:
         return unit
     return replace(

@@ -4,14 +4,17 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from traderx_embedded.confighub import sources
 from traderx_embedded.confighub.attributes import attributes_of
 from traderx_embedded.confighub.entities import (
     RELATIONS,
     BridgeWorker,
     Entity,
+    Mutation,
     Revision,
     Unit,
 )
+from traderx_embedded.confighub.merge import Conflict
 from traderx_embedded.confighub.store import Transaction
 
 _ALWAYS = frozenset({"Slug", "OrganizationID", "SpaceID", "EntityType"})
@@ -90,9 +93,33 @@ def _unit_extras(tx: Transaction, unit: Unit, include: frozenset[str]) -> dict[s
     for asked, (name, field) in _REVISION_NUMBERS.items():
         number = getattr(unit, field)
         if asked in include and number:
-            revisions = tx.history(Revision, unit.id)
-            extras[name] = next(r for r in revisions if r.revision_num == number).to_json()
+            revision = tx.revision(unit.id, number)
+            if revision is not None:
+                extras[name] = revision.to_json()
+    if "HeadMutationNum" in include and unit.head_mutation_num:
+        extras["HeadMutation"] = [*tx.history(Mutation, unit.id)][-1].to_json()
     return extras
+
+
+def conflict(unit: Unit, conflict: Conflict) -> dict[str, Any]:
+    """Return a conflict of an upgrade: `Source` is what upstream changed, `Target` what stays."""
+    clash = conflict.clash
+    return {
+        "UnitID": unit.id,
+        "Path": sources.dotted(clash.path),
+        "Reason": "changed upstream and here; the value of this unit stays",
+        "Resource": sources.description(conflict.resource),
+        "Source": {
+            "MutationType": sources.kind_of(clash.base, clash.theirs),
+            "Value": sources.written(clash.theirs),
+            "Predicate": True,
+        },
+        "Target": {
+            "MutationType": sources.kind_of(clash.base, clash.ours),
+            "Value": sources.written(clash.ours),
+            "Predicate": False,
+        },
+    }
 
 
 def unit_status(unit: Unit) -> dict[str, Any]:

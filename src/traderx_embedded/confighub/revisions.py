@@ -5,14 +5,18 @@ import binascii
 import hashlib
 import uuid
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import yaml
 
+from traderx_embedded.confighub import sources
 from traderx_embedded.confighub.attributes import ZERO_UUID, now, parse_uuid
 from traderx_embedded.confighub.call import Call
-from traderx_embedded.confighub.entities import Revision, Unit
-from traderx_embedded.confighub.errors import bad_request, not_found
+from traderx_embedded.confighub.entities import Mutation, Revision, Unit
+from traderx_embedded.confighub.errors import bad_request
+from traderx_embedded.confighub.merge import Conflict, UnmergeableError, merge
 from traderx_embedded.confighub.store import Transaction
 
 DATA_LIMIT = 64 * 2**20
@@ -26,12 +30,25 @@ _NAMED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """New bytes for a unit, and where they come from."""
+    """New bytes for a unit, and where they come from.
+
+    Attributes:
+        data: The bytes.
+        source: What kind of change it is, in one word.
+        description: Why, in the words of whoever made it.
+        user_agent: The client that asked for it.
+        restored: The number of the revision that the bytes were taken from; 0 if from none.
+        upgraded_from: The number of the upstream's revision that was merged; 0 if none was.
+        invocation: The function that made the bytes, as the API shows it.
+    """
 
     data: bytes
     source: str
     description: str = ""
     user_agent: str = ""
+    restored: int = 0
+    upgraded_from: int = 0
+    invocation: Mapping[str, Any] | None = None
 
 
 def parse_data(value: object, *, toolchain_type: str) -> bytes:
@@ -75,7 +92,14 @@ def put_head(tx: Transaction, unit: Unit, change: Change, *, first: bool = False
     crc = zlib.crc32(change.data)
     moment = now()
     signed = crc - 2**32 if crc >= 2**31 else crc
-    tx.create(
+    mutation_sources = sources.after(
+        unit.mutation_sources,
+        old=b"" if first else tx.data(unit.id, unit.head_revision_num),
+        new=change.data,
+        number=unit.head_mutation_num + 1,
+        is_override=not first and bool(unit.upstream_unit_id) and not change.upgraded_from,
+    )
+    revision = tx.create(
         Revision(
             id=str(uuid.uuid4()),
             organization_id=tx.organization_id,
@@ -90,10 +114,34 @@ def put_head(tx: Transaction, unit: Unit, change: Change, *, first: bool = False
             description=change.description,
             user_id=tx.user_id,
             user_agent=change.user_agent[:256],
+            mutation_sources=mutation_sources,
         )
     )
     tx.put_data(unit.id, number, change.data)
-    return replace(unit, head_revision_num=number, content_hash=signed, data_hash=digest)
+    tx.create(
+        Mutation(
+            id=str(uuid.uuid4()),
+            organization_id=tx.organization_id,
+            created_at=moment,
+            updated_at=moment,
+            space_id=unit.space_id,
+            unit_id=unit.id,
+            mutation_num=unit.head_mutation_num + 1,
+            revision_id=revision.id,
+            revision_num=number,
+            function_invocation=change.invocation,
+            restored_revision_num=change.restored,
+            upgraded_from_upstream_revision_num=change.upgraded_from,
+        )
+    )
+    return replace(
+        unit,
+        head_revision_num=number,
+        head_mutation_num=unit.head_mutation_num + 1,
+        content_hash=signed,
+        data_hash=digest,
+        mutation_sources=mutation_sources,
+    )
 
 
 def restored(tx: Transaction, unit: Unit, call: Call) -> Unit:
@@ -108,6 +156,7 @@ def restored(tx: Transaction, unit: Unit, call: Call) -> Unit:
         source="Restore",
         description=unit.last_change_description or f"restore revision {revision.revision_num}",
         user_agent=call.user_agent,
+        restored=revision.revision_num,
     )
     return put_head(tx, unit, change)
 
@@ -118,7 +167,7 @@ def _restored_revision(tx: Transaction, unit: Unit, call: Call) -> Revision:
         identifier = parse_uuid(call.query["revision_id"], where="revision_id") or ZERO_UUID
         revision = tx.find(Revision, identifier)
         if revision is None or revision.unit_id != unit.id:
-            raise not_found(f"unit {unit.slug!r} has no revision {identifier}")
+            raise bad_request(f"unit {unit.slug!r} has no revision {identifier}")
         return revision
     if named in _NAMED:
         number = int(getattr(unit, _NAMED[named]))
@@ -126,42 +175,40 @@ def _restored_revision(tx: Transaction, unit: Unit, call: Call) -> Revision:
         number = int(named)
     else:
         raise bad_request(f"restore={named}: expected a number or one of {', '.join(_NAMED)}")
-    for revision in tx.history(Revision, unit.id):
-        if revision.revision_num == number:
-            return revision
-    raise bad_request(f"restore={named}: unit {unit.slug!r} has no revision {number}")
+    revision = tx.revision(unit.id, number)
+    if revision is None:
+        raise bad_request(f"restore={named}: unit {unit.slug!r} has no revision {number}")
+    return revision
 
 
-def upgraded(tx: Transaction, unit: Unit, call: Call) -> Unit:
-    """Return the unit with the newest bytes of its upstream.
-
-    A unit whose own bytes differ from those it was cloned from would need a merge by path, which
-    this server does not do: it refuses rather than lose either side.
+def upgraded(tx: Transaction, unit: Unit, call: Call) -> tuple[Unit, tuple[Conflict, ...]]:
+    """Return the unit with what its upstream changed since, and where the two contradict.
 
     Raises:
-        ApiError: There is no upstream, or both sides have changed.
+        ApiError: There is no upstream, or the two cannot be merged by path.
     """
     upstream = tx.find(Unit, unit.upstream_unit_id) if unit.upstream_unit_id else None
     if upstream is None:
         raise bad_request(f"unit {unit.slug!r} has no upstream unit to upgrade from")
-    if upstream.head_revision_num == unit.upstream_revision_num:
-        return unit
-    merged = replace(unit, upstream_revision_num=upstream.head_revision_num)
-    newest = tx.data(upstream.id, upstream.head_revision_num)
-    base = tx.data(upstream.id, unit.upstream_revision_num)
-    if newest == base:
-        return merged
-    if tx.data(unit.id, unit.head_revision_num) not in {base, newest}:
-        raise bad_request(
-            f"unit {unit.slug!r} has changes of its own since revision "
-            f"{unit.upstream_revision_num} of its upstream {upstream.slug!r}: merging both is not "
-            "supported yet"
+    number, since = upstream.head_revision_num, unit.upstream_revision_num
+    if number == since:
+        return unit, ()
+    try:
+        merged = merge(
+            base=tx.data(upstream.id, since),
+            theirs=tx.data(upstream.id, number),
+            ours=tx.data(unit.id, unit.head_revision_num),
         )
-    number = upstream.head_revision_num
+    except UnmergeableError as error:
+        raise bad_request(
+            f"unit {unit.slug!r} and its upstream {upstream.slug!r} both changed since revision "
+            f"{since} of the latter, and cannot be merged by path: {error}"
+        ) from error
     change = Change(
-        data=newest,
+        data=merged.data,
         source="Upgrade",
         description=f"upgrade to revision {number} of {upstream.slug}",
         user_agent=call.user_agent,
+        upgraded_from=number,
     )
-    return put_head(tx, merged, change)
+    return put_head(tx, replace(unit, upstream_revision_num=number), change), merged.conflicts

@@ -85,6 +85,8 @@ def _api_routes(services: Services) -> list[Route]:
         ("GET", f"{unit}/live_state", units.live_state),
         ("GET", f"{unit}/unit_event", units.list_events),
         ("GET", f"{unit}/revision", units.list_revisions),
+        ("GET", f"{unit}/mutation", units.list_mutations),
+        ("GET", f"{unit}/mutation/{{mutation}}", units.get_mutation),
         ("GET", f"{unit}/revision/{{revision}}", units.get_revision),
         ("GET", f"{unit}/revision/{{revision}}/data", units.revision_data),
         ("GET", "/unit", units.list_all),

@@ -22,6 +22,7 @@ from traderx_embedded.confighub.entities import (
     Entity,
     Filter,
     Link,
+    Mutation,
     Named,
     QueuedOperation,
     Resident,
@@ -42,7 +43,10 @@ ANamed = TypeVar("ANamed", bound=Named)
 _IN_MEMORY = (Space, Unit, Target, BridgeWorker, Filter, Set, Tag, Link)
 _TYPES: dict[str, type[Entity]] = {
     entity_type.__name__: entity_type
-    for entity_type in (*_IN_MEMORY, Revision, UnitEvent, QueuedOperation, BridgeWorkerStatus)
+    for entity_type in (
+        *_IN_MEMORY,
+        *(Revision, Mutation, UnitEvent, QueuedOperation, BridgeWorkerStatus),
+    )
 }
 OPEN_STATUSES = ("Pending", "Delivered", "Progressing")
 
@@ -59,6 +63,8 @@ CREATE TABLE IF NOT EXISTS entity (
     UNIQUE (type, scope, slug)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS entity_of_owner ON entity (owner, type, cursor) WHERE owner IS NOT NULL;
+CREATE INDEX IF NOT EXISTS revision_of_number
+    ON entity (owner, json_extract(body, '$.revision_num')) WHERE type = 'Revision';
 CREATE TABLE IF NOT EXISTS revision_data (
     unit_id TEXT NOT NULL, revision_num INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (unit_id, revision_num)
@@ -181,7 +187,7 @@ def scope_of(entity: Entity) -> str:
 
 
 def _owner_of(entity: Entity) -> str | None:
-    if isinstance(entity, Revision | UnitEvent | QueuedOperation):
+    if isinstance(entity, Revision | Mutation | UnitEvent | QueuedOperation):
         return entity.unit_id
     return entity.bridge_worker_id if isinstance(entity, BridgeWorkerStatus) else None
 
@@ -234,6 +240,15 @@ class Transaction:
             (owner, entity_type.__name__),
         )
         return (entity_type.from_stored(json.loads(body)) for (body,) in rows)
+
+    def revision(self, unit_id: str, number: int) -> Revision | None:
+        """Return a unit's revision of a number, or None."""
+        row = self._connection.execute(
+            "SELECT body FROM entity WHERE owner = ? AND type = 'Revision' "
+            "AND json_extract(body, '$.revision_num') = ?",
+            (unit_id, number),
+        ).fetchone()
+        return None if row is None else Revision.from_stored(json.loads(row[0]))
 
     def latest_event(self, unit_id: str) -> UnitEvent | None:
         """Return the newest event of a unit."""

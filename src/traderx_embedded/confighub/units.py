@@ -13,6 +13,7 @@ from traderx_embedded.confighub.call import Answer, Call, deleted
 from traderx_embedded.confighub.entities import (
     Entity,
     Link,
+    Mutation,
     Revision,
     Set,
     Space,
@@ -23,7 +24,11 @@ from traderx_embedded.confighub.entities import (
     patched_values,
 )
 from traderx_embedded.confighub.errors import ApiError, bad_request, conflict
+from traderx_embedded.confighub.merge import Conflict
 from traderx_embedded.confighub.store import Transaction
+
+# a unit as a write left it, and what its upgrade could not take
+Written = tuple[Unit, tuple[Conflict, ...]]
 
 _TOOLCHAIN = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9]+")
 
@@ -164,14 +169,14 @@ def clone_many(tx: Transaction, call: Call) -> Answer:
     spaces = [space for space in tx.all(Space) if in_scope(space, tx.find)]
     prefixes = call.query.get("name_prefixes", "").split(",")
 
-    def clone(source: Unit, space: Space, prefix: str) -> Unit:
+    def clone(source: Unit, space: Space, prefix: str) -> Written:
         slug = prefix.strip() + source.slug
         existing = tx.by_slug(Unit, space.id, slug)
         if existing is not None and call.flag("allow_exists"):
-            return existing
+            return existing, ()
         # the target belongs to the space of the source, so a clone starts without
         values = patched_values(replace(source, target_id=None), patch)
-        return _clone(tx, source, space, {**values, "slug": slug}, call)
+        return _clone(tx, source, space, {**values, "slug": slug}, call), ()
 
     items = [
         _item(tx, functools.partial(clone, source, space, prefix))
@@ -182,14 +187,22 @@ def clone_many(tx: Transaction, call: Call) -> Answer:
     return Answer.of_items(items)
 
 
-def _item(tx: Transaction, work: Callable[[], Unit]) -> dict[str, Any]:
+def _item(tx: Transaction, work: Callable[[], Written]) -> dict[str, Any]:
     """Return one item of a bulk answer; an item that is refused leaves nothing behind."""
     try:
         with tx.part():
-            unit = work()
+            unit, conflicts = work()
     except ApiError as error:
         return {"Error": error.item()}
-    return {"Unit": rendering.bare(tx, unit), "Links": [], "Error": None}
+    told = [rendering.conflict(unit, conflict) for conflict in conflicts]
+    return {"Unit": rendering.bare(tx, unit), "Links": [], "Conflicts": told, "Error": None}
+
+
+def _answer(tx: Transaction, written: Written) -> Answer:
+    """Return the unit, with the conflicts of its upgrade in a field that older clients skip."""
+    unit, conflicts = written
+    told = [rendering.conflict(unit, conflict) for conflict in conflicts]
+    return Answer.of(rendering.bare(tx, unit) | ({"Conflicts": told} if told else {}))
 
 
 def put(tx: Transaction, call: Call) -> Answer:
@@ -197,7 +210,7 @@ def put(tx: Transaction, call: Call) -> Answer:
     unit = unit_of(tx, call)
     body = call.document()
     check_version(unit, body)
-    return Answer.of(rendering.bare(tx, _write(tx, unit, client_values(Unit, body), body, call)))
+    return _answer(tx, _write(tx, unit, client_values(Unit, body), body, call))
 
 
 def check_version(entity: Entity, body: dict[str, Any]) -> None:
@@ -215,7 +228,7 @@ def check_version(entity: Entity, body: dict[str, Any]) -> None:
 
 def patch(tx: Transaction, call: Call) -> Answer:
     """PATCH /space/{space}/unit/{unit}."""
-    return Answer.of(rendering.bare(tx, _patch(tx, unit_of(tx, call), call)))
+    return _answer(tx, _patch(tx, unit_of(tx, call), call))
 
 
 def patch_many(tx: Transaction, call: Call) -> Answer:
@@ -227,13 +240,14 @@ def patch_many(tx: Transaction, call: Call) -> Answer:
     )
 
 
-def _patch(tx: Transaction, unit: Unit, call: Call) -> Unit:
+def _patch(tx: Transaction, unit: Unit, call: Call) -> Written:
     return _write(tx, unit, patched_values(unit, call.patch()), call.patch(), call)
 
 
 def _write(
     tx: Transaction, unit: Unit, values: dict[str, Any], body: dict[str, Any], call: Call
-) -> Unit:
+) -> Written:
+    conflicts: tuple[Conflict, ...] = ()
     changed = unit.changed(values)
     _check(tx, changed)
     sources = {"restore", "revision_id", "upgrade"} & set(call.query)
@@ -242,7 +256,7 @@ def _write(
     if "restore" in sources or "revision_id" in sources:
         changed = revisions.restored(tx, changed, call)
     elif call.flag("upgrade"):
-        changed = revisions.upgraded(tx, changed, call)
+        changed, conflicts = revisions.upgraded(tx, changed, call)
     elif body.get("Data") is not None:
         change = revisions.Change(
             data=revisions.parse_data(body["Data"], toolchain_type=changed.toolchain_type),
@@ -251,7 +265,7 @@ def _write(
             user_agent=call.user_agent,
         )
         changed = revisions.put_head(tx, changed, change)
-    return tx.update(changed)
+    return tx.update(changed), conflicts
 
 
 def delete(tx: Transaction, call: Call) -> Answer:
@@ -326,6 +340,21 @@ def list_revisions(tx: Transaction, call: Call) -> Answer:
     """GET /space/{space}/unit/{unit}/revision."""
     history = list(tx.history(Revision, unit_of(tx, call).id))
     return Answer.of(listing.extended_list(tx, Revision, call, history))
+
+
+def list_mutations(tx: Transaction, call: Call) -> Answer:
+    """GET /space/{space}/unit/{unit}/mutation."""
+    history = list(tx.history(Mutation, unit_of(tx, call).id))
+    return Answer.of(listing.extended_list(tx, Mutation, call, history))
+
+
+def get_mutation(tx: Transaction, call: Call) -> Answer:
+    """GET /space/{space}/unit/{unit}/mutation/{mutation}."""
+    unit = unit_of(tx, call)
+    mutation = listing.get(tx, Mutation, call.identifier("mutation"))
+    if mutation.unit_id != unit.id:
+        raise ApiError(404, f"mutation {mutation.id} is not one of unit {unit.slug!r}")
+    return Answer.of(listing.shower(tx, call)(mutation))
 
 
 def _revision_of(tx: Transaction, call: Call) -> Revision:

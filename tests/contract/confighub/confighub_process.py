@@ -121,6 +121,11 @@ def base64_of(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def text_of(entity: Json) -> str:
+    """Return the text of a unit's or revision's `Data`."""
+    return base64.b64decode(entity["Data"]).decode()
+
+
 def ok(response: httpx.Response) -> Any:
     """Return the answer to a request that must succeed."""
     assert response.status_code == 200, f"{response.request.url}: {response.text}"

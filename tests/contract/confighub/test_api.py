@@ -247,32 +247,6 @@ def test_refused_clone_leaves_nothing(client: httpx.Client, space: str) -> None:
     assert [i["Unit"]["Slug"] for i in ok(client.get(f"/space/{to}/unit"))] == ["a", "b"]
 
 
-def test_own_changes_are_not_lost_by_an_upgrade(client: httpx.Client, space: str) -> None:
-    """An upgrade of a clone that was changed is refused and changes nothing."""
-    source = make_unit(client, space, "a", "a: 1\n")
-    query = {"upstream_space_id": space, "upstream_unit_id": source["UnitID"]}
-    body = {"Slug": "b", "ToolchainType": KUBERNETES}
-    clone = ok(client.post(f"/space/{space}/unit", params=query, json=body))
-    own = ok(client.patch(unit_path(clone), json={"Data": base64_of("a: own\n")}))
-    ok(client.patch(unit_path(source), json={"Data": base64_of("a: 2\n")}))
-    upgrade = client.patch(unit_path(clone), params={"upgrade": "true"}, content=b"null")
-    assert "changes of its own" in refused(upgrade)
-    assert ok(client.get(unit_path(clone)))["Unit"] == own
-
-
-def test_restore_by_revision(client: httpx.Client, space: str) -> None:
-    """Restoring an older revision makes a new head with its bytes; an unknown one is refused."""
-    unit = make_unit(client, space, "u", "a: 1\n")
-    ok(client.patch(unit_path(unit), json={"Data": base64_of("a: 2\n")}))
-    revisions = ok(client.get(f"{unit_path(unit)}/revision"))
-    first = revisions[0]["Revision"]["RevisionID"]
-    restored = client.patch(unit_path(unit), params={"revision_id": first}, content=b"null")
-    assert ok(restored)["Data"] == base64_of("a: 1\n")
-    assert ok(restored)["HeadRevisionNum"] == 3
-    unknown = client.patch(unit_path(unit), params={"revision_id": UNKNOWN}, content=b"null")
-    refused(unknown, 404)
-
-
 def test_space_with_units_stays(client: httpx.Client, space: str) -> None:
     """A space that holds anything is deleted only recursively."""
     make_unit(client, space, "u")

@@ -13,7 +13,6 @@ NOT_COVERED = {
     **dict.fromkeys(("approve", "approvebulk"), "approval comes with gates"),
     **dict.fromkeys(("changesetcreate",), "change sets come with promotion"),
     **dict.fromkeys(("triggercreate", "triggerlist"), "triggers come with gates"),
-    **dict.fromkeys(("mutationlist",), "mutations come with the merge by path"),
     **dict.fromkeys(
         (
             "functiondo",
@@ -106,6 +105,7 @@ _INNER = {
     "set": "Set",
     "link": "Link",
     "revision": "Revision",
+    "mutation": "Mutation",
 }
 
 
@@ -131,7 +131,7 @@ def _lacking(item: Mapping[str, Any], name: str, exchange: Exchange) -> list[str
     if name not in item:
         return [name]
     needed = {f"{name}ID", "OrganizationID", "SpaceID"}
-    needed |= set() if name == "Revision" else {"Slug"}
+    needed |= set() if name in {"Revision", "Mutation"} else {"Slug"}
     if "select" not in exchange.query and name in {"Unit", "Revision"}:
         needed |= {"MutationSources", "Data"}
     return sorted(needed - set(item[name]))
