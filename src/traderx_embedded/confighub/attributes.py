@@ -4,6 +4,7 @@ The entities declare their attributes with `attribute`; everything else (parsing
 allow-lists of `where`) is derived from those declarations.
 """
 
+import json
 import re
 import uuid
 from collections.abc import Mapping
@@ -168,6 +169,10 @@ def parse(declared: Attribute, value: object, *, entity: str) -> Any:
             return _parse_map(declared.kind, value, where=where)
         case Kind.TEXT:
             return _parse_text(value, where=where)
+        case Kind.BOOLEAN:
+            return _parse_boolean(value, where=where)
+        case Kind.DOCUMENT:
+            return _parse_document(value, where=where)
         case _:
             raise AssertionError(f"{where}: no client sets a {declared.kind.value}")
 
@@ -180,6 +185,19 @@ def _parse_text(value: object, *, where: str) -> str:
     if len(value) > TEXT_LIMIT:
         raise bad_request(f"{where}: {len(value)} characters; at most {TEXT_LIMIT} are kept")
     return _encodable(value, where=where)
+
+
+def _parse_boolean(value: object, *, where: str) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise bad_request(f"{where}: {_shown(value)} is neither true nor false")
+    return bool(value)
+
+
+def _parse_document(value: object, *, where: str) -> object:
+    size = len(json.dumps(value))
+    if size > TEXT_LIMIT:
+        raise bad_request(f"{where}: {size} characters of JSON; at most {TEXT_LIMIT} are kept")
+    return value
 
 
 def _parse_map(kind: Kind, value: object, *, where: str) -> dict[str, str]:

@@ -235,6 +235,25 @@ class Tag(Resident):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(Resident):
+    """A function that runs by itself when units of its space change; `triggers` says how."""
+
+    required: ClassVar[tuple[str, ...]] = ("event", "function_name", "toolchain_type")
+
+    event: str = attribute("Event", Kind.TEXT, default="", writable=True)
+    function_name: str = attribute("FunctionName", Kind.TEXT, default="", writable=True)
+    arguments: tuple[Any, ...] | None = attribute(
+        "Arguments", Kind.DOCUMENT, writable=True, filterable=False
+    )
+    toolchain_type: str = attribute("ToolchainType", Kind.TEXT, default="", writable=True)
+    disabled: bool = attribute("Disabled", Kind.BOOLEAN, default=False, writable=True)
+    enforced: bool = attribute("Enforced", Kind.BOOLEAN, default=False, writable=True)
+    validating: bool = attribute("Validating", Kind.BOOLEAN, default=False)
+    bridge_worker_id: str | None = attribute("BridgeWorkerID", Kind.UUID, writable=True)
+    invocation_id: str | None = attribute("InvocationID", Kind.UUID, writable=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Resident):
     """One unit needs values of another; stored and listed, without effect on apply yet."""
 
@@ -299,6 +318,7 @@ RELATIONS: Mapping[type[Entity], Mapping[str, tuple[str, type[Entity]]]] = {
     Filter: {"Space": ("SpaceID", Space), "FromSpace": ("FromSpaceID", Space)},
     Set: {"Space": ("SpaceID", Space)},
     Tag: {"Space": ("SpaceID", Space)},
+    Trigger: {"Space": ("SpaceID", Space), "BridgeWorker": ("BridgeWorkerID", BridgeWorker)},
     Link: {
         "Space": ("SpaceID", Space),
         "FromUnit": ("FromUnitID", Unit),

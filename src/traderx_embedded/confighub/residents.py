@@ -1,4 +1,4 @@
-"""Routes that all plain entities of a space share: targets, workers, filters, sets, tags, links."""
+"""Routes that all plain entities of a space share, such as targets, filters and triggers."""
 
 import base64
 import hashlib
@@ -9,9 +9,9 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from traderx_embedded.confighub import listing, rendering
+from traderx_embedded.confighub import listing, rendering, triggers
 from traderx_embedded.confighub.attributes import now
 from traderx_embedded.confighub.call import Answer, Call, deleted
 from traderx_embedded.confighub.entities import (
@@ -25,6 +25,7 @@ from traderx_embedded.confighub.entities import (
     Space,
     Tag,
     Target,
+    Trigger,
     Unit,
     client_values,
     patched_values,
@@ -106,6 +107,7 @@ class Routes(Generic[AResident]):
                 f"{self.entity_type.__name__} {entity.slug!r} is used by {', '.join(users[:5])}"
             )
         tx.delete(entity)
+        _after_write(tx, entity)
         return Answer.of(deleted(f"{self.entity_type.__name__} {entity.slug} deleted"))
 
     def _named(self, tx: Transaction, call: Call) -> AResident:
@@ -119,7 +121,9 @@ class Routes(Generic[AResident]):
     def _changed(self, tx: Transaction, entity: AResident, values: dict[str, Any]) -> AResident:
         changed = entity.changed(values)
         _check(tx, changed)
-        return tx.update(changed)
+        changed = tx.update(_as_kept(changed))
+        _after_write(tx, changed)
+        return changed
 
 
 ALL: tuple[Routes[Any], ...] = (
@@ -129,6 +133,7 @@ ALL: tuple[Routes[Any], ...] = (
     Routes("set", Set),
     Routes("tag", Tag),
     Routes("link", Link),
+    Routes("trigger", Trigger),
 )
 
 
@@ -153,7 +158,20 @@ def new(
     if isinstance(entity, BridgeWorker):
         entity = replace(entity, secret=_worker_secret(), user_id=tx.user_id)
     _check(tx, entity)
-    return tx.create(entity)
+    entity = tx.create(_as_kept(entity))
+    _after_write(tx, entity)
+    return entity
+
+
+def _as_kept(entity: AResident) -> AResident:
+    if isinstance(entity, Trigger):
+        return cast("AResident", triggers.checked(entity))
+    return entity
+
+
+def _after_write(tx: Transaction, entity: Resident) -> None:
+    if isinstance(entity, Trigger):
+        triggers.reevaluate(tx, entity.space_id)
 
 
 def _worker_secret() -> str:

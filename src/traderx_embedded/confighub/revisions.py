@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from traderx_embedded.confighub import sources
+from traderx_embedded.confighub import sources, triggers
 from traderx_embedded.confighub.attributes import ZERO_UUID, now, parse_uuid
 from traderx_embedded.confighub.call import Call
 from traderx_embedded.confighub.entities import Mutation, Revision, Unit
@@ -85,6 +85,8 @@ def put_head(tx: Transaction, unit: Unit, change: Change, *, first: bool = False
 
     The caller stores the returned unit, in the same transaction.
     """
+    effect = triggers.on_change(tx, unit, change.data, cloned=change.source == "Clone")
+    change = replace(change, data=effect.data)
     digest = hashlib.sha256(change.data).hexdigest()
     if digest == unit.data_hash and not first:
         return unit
@@ -114,6 +116,7 @@ def put_head(tx: Transaction, unit: Unit, change: Change, *, first: bool = False
             description=change.description,
             user_id=tx.user_id,
             user_agent=change.user_agent[:256],
+            apply_gates=effect.gates,
             mutation_sources=mutation_sources,
         )
     )
@@ -141,6 +144,8 @@ def put_head(tx: Transaction, unit: Unit, change: Change, *, first: bool = False
         content_hash=signed,
         data_hash=digest,
         mutation_sources=mutation_sources,
+        apply_gates=effect.gates,
+        approved_by=(),
     )
 
 

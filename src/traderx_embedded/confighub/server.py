@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from traderx_embedded.confighub import residents, spaces, units, workers
+from traderx_embedded.confighub import approval, invoking, residents, spaces, units, workers
 from traderx_embedded.confighub.call import Answer, Call
 from traderx_embedded.confighub.errors import ApiError, bad_request, unauthorized
 from traderx_embedded.confighub.store import Store, Transaction
@@ -63,8 +63,10 @@ def _api_routes(services: Services) -> list[Route]:
     space, unit = "/space/{space}", "/space/{space}/unit/{unit}"
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/me", spaces.me),
-        ("GET", "/function", spaces.functions),
-        ("GET", f"{space}/function", spaces.functions),
+        ("GET", "/function", invoking.signatures),
+        ("POST", "/function/invoke", invoking.invoke_anywhere),
+        ("GET", f"{space}/function", invoking.signatures),
+        ("POST", f"{space}/function/invoke", invoking.invoke_in_space),
         ("GET", "/space", spaces.list_all),
         ("POST", "/space", spaces.create),
         ("GET", space, spaces.get_one),
@@ -80,6 +82,7 @@ def _api_routes(services: Services) -> list[Route]:
         ("POST", f"{unit}/apply", units.apply),
         ("POST", f"{unit}/destroy", units.destroy),
         ("POST", f"{unit}/refresh", units.refresh),
+        ("POST", f"{unit}/approve", approval.approve),
         ("GET", f"{unit}/data", units.data),
         ("GET", f"{unit}/live-state", units.live_state),
         ("GET", f"{unit}/live_state", units.live_state),
@@ -94,6 +97,7 @@ def _api_routes(services: Services) -> list[Route]:
         ("PATCH", "/unit", units.patch_many),
         ("DELETE", "/unit", units.delete_many),
         ("POST", "/unit/apply", units.apply_many),
+        ("POST", "/unit/approve", approval.approve_many),
         ("GET", f"{space}/bridge_worker/{{id}}/status", residents.worker_statuses),
     ]
     for plain in residents.ALL:

@@ -18,6 +18,7 @@ from traderx_embedded.confighub.entities import (
     Space,
     Tag,
     Target,
+    Trigger,
     Unit,
     client_values,
     patched_values,
@@ -26,19 +27,16 @@ from traderx_embedded.confighub.errors import bad_request
 from traderx_embedded.confighub.store import Transaction
 from traderx_embedded.confighub.units import check_version
 
-RESIDENTS: tuple[type[Resident], ...] = (Link, Unit, Target, BridgeWorker, Filter, Set, Tag)
+RESIDENTS: tuple[type[Resident], ...] = (
+    *(Link, Trigger, Unit, Target, BridgeWorker),
+    *(Filter, Set, Tag),
+)
 
 
 def me(tx: Transaction, call: Call) -> Answer:
     """GET /me."""
     del call
     return Answer.of(rendering.user(tx))
-
-
-def functions(tx: Transaction, call: Call) -> Answer:
-    """GET /function: this server runs no functions, so the map is empty."""
-    del tx, call
-    return Answer.of({})
 
 
 def list_all(tx: Transaction, call: Call) -> Answer:

@@ -31,6 +31,7 @@ from traderx_embedded.confighub.entities import (
     Space,
     Tag,
     Target,
+    Trigger,
     Unit,
     UnitEvent,
 )
@@ -40,7 +41,7 @@ Result = TypeVar("Result")
 AnEntity = TypeVar("AnEntity", bound=Entity)
 ANamed = TypeVar("ANamed", bound=Named)
 
-_IN_MEMORY = (Space, Unit, Target, BridgeWorker, Filter, Set, Tag, Link)
+_IN_MEMORY = (Space, Unit, Target, BridgeWorker, Filter, Set, Tag, Link, Trigger)
 _TYPES: dict[str, type[Entity]] = {
     entity_type.__name__: entity_type
     for entity_type in (

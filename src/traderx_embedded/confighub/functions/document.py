@@ -17,7 +17,7 @@ from traderx_embedded.confighub.functions import nodes, scalars, values
 from traderx_embedded.confighub.functions.errors import FunctionError
 
 # Each edit reads the document again: this many characters take some seconds.
-_WORK_LIMIT = 16 * 2**20
+_WORK_LIMIT = 4 * 2**20
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _LINE_BREAK = re.compile(r"\r?\n|\r")
 

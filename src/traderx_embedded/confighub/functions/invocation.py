@@ -34,12 +34,14 @@ class Request:
         stop_on_error: Whether the first failure ends the row.
         combine: Whether validations are told as one result.
         filters: How many of the first validations end the row in silence when they do not pass.
+        cast: Whether integers and booleans may be given as strings.
     """
 
     invocations: tuple[Invocation, ...]
     stop_on_error: bool = False
     combine: bool = False
     filters: int = 0
+    cast: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class _Run:
         function = catalogue.find(self._unit.toolchain_type, invocation.function)
         if function is None:
             raise FunctionError(f"invoke {invocation.function[:80]}: function does not exist")
-        arguments = function.bind(invocation.arguments)
+        arguments = function.bind(invocation.arguments, cast=self._request.cast)
         if function.mutating:
             self._mutate(index, function, arguments)
             return True

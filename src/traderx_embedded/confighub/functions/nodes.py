@@ -14,7 +14,7 @@ import yaml
 from traderx_embedded.confighub.functions.errors import FunctionError
 
 # Beyond these a function would hold up every other request.
-SIZE_LIMIT = 4 * 2**20
+SIZE_LIMIT = 2 * 2**20
 _DEPTH_LIMIT = 100
 
 _CONSTRUCT = yaml.constructor.SafeConstructor()

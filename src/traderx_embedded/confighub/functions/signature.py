@@ -63,12 +63,14 @@ class Parameter:
         }
         return shown | {name: value for name, value in constraints.items() if value is not None}
 
-    def parse(self, value: object) -> str | int | bool:
+    def parse(self, value: object, *, cast: bool = True) -> str | int | bool:
         """Return a value in the parameter's type.
 
         Raises:
             FunctionError: It is of another type, or breaks the parameter's constraints.
         """
+        if not cast and isinstance(value, str) and self.data_type in {"int", "bool"}:
+            raise self._wrong_type(value)
         if self.data_type == "int":
             return self._parse_int(value)
         if self.data_type == "bool":
@@ -184,8 +186,12 @@ class Function:
             "AffectedResourceTypes": ["*"],
         }
 
-    def bind(self, arguments: Sequence[Argument]) -> list[Any]:
+    def bind(self, arguments: Sequence[Argument], *, cast: bool = True) -> list[Any]:
         """Return the values of the parameters, in order; those of a repeated one follow.
+
+        Args:
+            arguments: As they were sent.
+            cast: Whether integers and booleans may be given as strings.
 
         Raises:
             FunctionError: The arguments do not fit.
@@ -198,7 +204,7 @@ class Function:
                 raise FunctionError(
                     f"argument {parameter.name} appears multiple times in function {self.name}"
                 )
-            values.append(parameter.parse(argument.value))
+            values.append(parameter.parse(argument.value, cast=cast))
         missing = [p.name for p in self.parameters if p.required and p.name not in given]
         if missing:
             raise FunctionError(
