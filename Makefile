@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.installed
+# Of each kind some: drift, what runs, what is there, what ConfigHub says, what programs answer.
+TEN := ^(image set by kubectl|memory limit removed|environment variable changed|Service pointed at another application|unmanaged ConfigMap|unit ahead of live|image changed in the unit, not applied|worker gone|trade-feed is lose-trades|an application without data)$$
 
 .DEFAULT_GOAL := help
 .PHONY: bench campaign format gate go help image install lint lock test test-cluster
@@ -45,8 +47,10 @@ lock: $(READY)  ## renew requirements.lock from pyproject.toml
 test: $(READY)  ## run the tests of our own code
 	$(BIN)/pytest -n 2
 
-test-cluster: $(READY)  ## run the Kubernetes contract on another cluster: KUBECONFIG=file, WITHOUT="ingress curl_image" for what it lacks
-	$(BIN)/pytest -n 2 tests/contract/kubernetes --kubeconfig "$(KUBECONFIG)" $(foreach part,$(WITHOUT),--ignore tests/contract/kubernetes/test_$(part).py)
+# Then TraderX on it: install, deploy, validate; ten damages, each repaired; everything removed.
+test-cluster: $(READY)  ## run the Kubernetes contract, and the gate with ten damages, on another cluster: KUBECONFIG=file, WITHOUT="ingress curl-image" for what it lacks
+	TRADERX_CLUSTER_WITHOUT="$(WITHOUT)" $(BIN)/pytest -n 2 tests/contract/kubernetes --kubeconfig "$(KUBECONFIG)"
+	$(BIN)/python -m bench.campaign --times 0 --kubeconfig "$(KUBECONFIG)" --only "$(TEN)" --policy $(if $(filter ingress,$(WITHOUT)),validate-without-ingress,validate) --out $(if $(OUT),$(OUT),/tmp/traderx-gate-ten-damages.json)
 
 # A stamp is written last, so that an interrupted installation is simply done again.
 $(READY): requirements.lock pyproject.toml
