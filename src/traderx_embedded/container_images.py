@@ -37,6 +37,11 @@ class ContainerImage:
     entrypoint: tuple[str, ...]
     env: dict[str, str]
 
+    @property
+    def tag(self) -> str:
+        """The name with its host: podman would put `localhost/` before one without."""
+        return self.name if self.name.startswith("ghcr.io/") else f"docker.io/{self.name}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the form that `--json` prints."""
         return {"name": self.name, "entrypoint": list(self.entrypoint), "env": self.env}
@@ -118,7 +123,7 @@ def build(chosen: str) -> Iterator[str]:
     yield BASE
     for image in all_images():
         done = _run(
-            [chosen, "build", "--quiet", "--tag", image.name, "-"],
+            [chosen, "build", "--quiet", "--tag", image.tag, "-"],
             given=image.dockerfile(),
             timeout_s=BUILD_TIMEOUT_S,
         )

@@ -46,14 +46,15 @@ class Engine:
         out = program.run(
             [self.name, "images", "--format", "{{.Repository}}:{{.Tag}}"], timeout_s=ASK_TIMEOUT_S
         )
-        # podman names everything that was built here localhost/..., docker nothing
-        there = {line.strip().removeprefix("localhost/") for line in out.splitlines()}
-        return [image for image in images if image not in there]
+        # docker leaves the hub's host out, podman does not
+        there = {qualified(line.strip()) for line in out.splitlines()}
+        return [image for image in images if qualified(image) not in there]
 
     def save(self, images: Sequence[str], archive: Path) -> None:
         """Write images to an archive."""
         program.run(
-            [self.name, "save", "--output", str(archive), *images], timeout_s=SAVE_TIMEOUT_S
+            [self.name, "save", "--output", str(archive), *map(qualified, images)],
+            timeout_s=SAVE_TIMEOUT_S,
         )
 
     def kubectl(self, node: str, *words: str, given: str = "", timeout_s: float) -> str:
@@ -62,6 +63,17 @@ class Engine:
         return program.run(
             [self.name, "exec", "--interactive", node, *command], given=given, timeout_s=timeout_s
         )
+
+
+def qualified(image: str) -> str:
+    """Return an image's name with the host that nodes take it to be from.
+
+    podman reads `finos/x` as `localhost/finos/x` where it builds and writes archives.
+    """
+    host, slash, _ = image.partition("/")
+    if slash and (host == "localhost" or "." in host or ":" in host):
+        return image
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
 
 
 def find(wanted: str = "") -> Engine:

@@ -10,7 +10,7 @@ import yaml
 
 from traderx_gate.clusters import engine as engines
 from traderx_gate.clusters import kind
-from traderx_gate.clusters.engine import Engine
+from traderx_gate.clusters.engine import Engine, qualified
 from traderx_gate.errors import ConfigurationError, RefusedError
 
 Answers = dict[str, dict[str, Any]]
@@ -252,3 +252,19 @@ def test_failure_to_make_a_cluster_is_one_line(
     with pytest.raises(RefusedError, match=said) as caught:
         kind.up(DOCKER, kind.Options(state=tmp_path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("image", "whole"),
+    [
+        ("finos/traderx-web-gui:v1", "docker.io/finos/traderx-web-gui:v1"),
+        ("python:3.11-slim", "docker.io/library/python:3.11-slim"),
+        ("ghcr.io/finos/traderx/web-gui:v1", "ghcr.io/finos/traderx/web-gui:v1"),
+        ("docker.io/finos/x:v1", "docker.io/finos/x:v1"),
+        ("localhost/finos/x:v1", "localhost/finos/x:v1"),
+        ("registry:5000/x:v1", "registry:5000/x:v1"),
+    ],
+)
+def test_images_are_named_as_nodes_take_them(image: str, whole: str) -> None:
+    """An image has the host that a pod's name of it means, whatever the engine makes of it."""
+    assert qualified(image) == whole
