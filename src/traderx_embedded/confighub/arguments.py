@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from traderx_embedded.confighub.attributes import TEXT_LIMIT
 from traderx_embedded.confighub.errors import bad_request
 from traderx_embedded.confighub.functions.invocation import Invocation
 from traderx_embedded.confighub.functions.signature import Argument
@@ -35,6 +36,8 @@ def _argument(item: object, *, where: str) -> Argument:
     value = item.get("Value")
     if not isinstance(value, str | int | float):
         raise bad_request(f"{where}.Value: expected a string, an integer or a boolean")
+    if isinstance(value, str) and len(value) > TEXT_LIMIT:
+        raise bad_request(f"{where}.Value: {len(value)} characters; at most {TEXT_LIMIT} are taken")
     return Argument(name=_encodable(name, where=where), value=value)
 
 

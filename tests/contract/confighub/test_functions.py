@@ -146,6 +146,14 @@ def test_mutations_are_told_by_path(client: httpx.Client, space: str) -> None:
     assert set(entry["Mutations"][0]["PathMutationMap"]) == {"spec.replicas"}
 
 
+def test_mutation_names_the_function(client: httpx.Client, space: str) -> None:
+    """What made a revision is kept with its mutation: the function and its arguments."""
+    unit = make_unit(client, space, "u", DEPLOYMENT)
+    ok(invoke(client, space, call("get-replicas"), call("set-replicas", "3")))
+    mutation = ok(client.get(f"{unit_path(unit)}/mutation"))[-1]["Mutation"]
+    assert mutation["FunctionInvocation"] == call("set-replicas", "3")
+
+
 def test_dry_run_stores_nothing(client: httpx.Client, space: str) -> None:
     """A dry run shows the result and leaves the unit."""
     unit = make_unit(client, space, "u", DEPLOYMENT)
@@ -254,6 +262,7 @@ MALFORMED: dict[str, Any] = {
     "arguments-map": {"FunctionInvocations": [{"FunctionName": "x", "Arguments": {}}]},
     "argument-text": {"FunctionInvocations": [{"FunctionName": "x", "Arguments": ["y"]}]},
     "value-list": {"FunctionInvocations": [call("x", [1])]},
+    "value-long": {"FunctionInvocations": [call("set-env", "web", "A=" + "x" * 70_000)]},
     "value-null": {"FunctionInvocations": [call("x", None)]},
     "name-of-parameter": {
         "FunctionInvocations": [

@@ -1,4 +1,5 @@
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,23 +11,7 @@ from tests.contract.confighub.recorded_client import Exchange, Invocation, Playe
 
 # What this server does not answer yet, and why. Everything else of the recording is played.
 NOT_COVERED = {
-    **dict.fromkeys(("approve", "approvebulk"), "approval comes with gates"),
     **dict.fromkeys(("changesetcreate",), "change sets come with promotion"),
-    **dict.fromkeys(("triggercreate", "triggerlist"), "triggers come with gates"),
-    **dict.fromkeys(
-        (
-            "functiondo",
-            "functiondowhere",
-            "functiondodry",
-            "functiondojson",
-            "runnofn",
-            "runsetrep",
-            "runsetreppos",
-            "runsetimage",
-            "runsetimageref",
-        ),
-        "this server runs no functions",
-    ),
 }
 
 # Commands whose last request this server refuses on purpose; the recording server took anything.
@@ -104,6 +89,7 @@ _INNER = {
     "filter": "Filter",
     "set": "Set",
     "link": "Link",
+    "trigger": "Trigger",
     "revision": "Revision",
     "mutation": "Mutation",
 }
@@ -117,6 +103,9 @@ def _absent(exchange: Exchange) -> list[str]:
         operations = [i["Action"] if isinstance(i.get("Action"), dict) else i for i in items]
         needed = ("QueuedOperationID", "Action", "UnitID", "SpaceID")
         return [name for item in operations for name in needed if name not in item]
+    if last == "invoke":
+        read = ("UnitID", "SpaceID", "OrganizationID", "RevisionID", "Success", "ConfigData")
+        return [name for item in exchange.answer for name in read if name not in item]
     if exchange.method != "GET":
         return []
     if last == "unit_event":
@@ -214,3 +203,49 @@ def test_select_leaves_the_rest_out(played: Played) -> None:
 def test_dry_run_queues_nothing(played: Played) -> None:
     """A dry run of a bulk apply names only the units that would be refused."""
     assert _last(played, "applybulkdry") == []
+
+
+@pytest.mark.parametrize(
+    ("identifier", "told"),
+    [
+        ("functiondo", "replicas: 3"),
+        ("functiondojson", "replicas: 3"),
+        ("runsetrep", "replicas: 3"),
+        ("runsetreppos", "replicas: 3"),
+        ("runsetimage", 'image: "nginx:1.27"'),
+        ("runsetimageref", 'image: "nginx:1.27"'),
+    ],
+)
+def test_function_has_its_effect(played: Played, identifier: str, told: str) -> None:
+    """What a function sets is in the data that its answer carries, flow style and all."""
+    (invoked,) = [e for e in played[identifier] if e.path.endswith("/function/invoke")]
+    data = base64.b64decode(invoked.answer[0]["ConfigData"]).decode()
+    assert invoked.answer[0]["Success"] is True
+    assert told in data
+    assert "metadata: {name: web, namespace: demo}" in data
+
+
+def test_dry_getter_answers_with_its_output(played: Played) -> None:
+    """The output of a getter is JSON in base64."""
+    (invoked,) = [e for e in played["functiondodry"] if e.method == "POST"]
+    (value,) = json.loads(base64.b64decode(invoked.answer[0]["Output"]))
+    assert (value["Value"], value["Path"]) == (3, "spec.replicas")
+
+
+def test_functions_are_listed_by_toolchain(played: Played) -> None:
+    """The list that the client caches has the functions that the runbook uses."""
+    known = _last(played, "functionlist")["Kubernetes/YAML"]
+    assert {"set-image", "set-image-reference", "set-replicas", "get-replicas"} <= set(known)
+
+
+def test_trigger_is_listed(played: Played) -> None:
+    """A trigger that was created is listed with what the server knows of its function."""
+    (listed,) = _last(played, "triggerlist")
+    assert listed["Trigger"]["Slug"] == "tr"
+    assert listed["Trigger"]["Validating"] is True
+
+
+def test_approval_is_a_text(played: Played) -> None:
+    """A single approval answers with a text, a bulk one with an item for each unit."""
+    assert isinstance(_last(played, "approve"), str)
+    assert all(item["Message"] for item in _last(played, "approvebulk"))

@@ -268,6 +268,7 @@ def test_approval_opens_its_gate(client: httpx.Client, space: str) -> None:
     assert (approved["ApplyGates"], len(approved["ApprovedBy"])) == ({}, 1)
     (revision,) = ok(client.get(f"{unit_path(unit)}/revision"))
     assert revision["Revision"]["ApprovedBy"] == approved["ApprovedBy"]
+    assert revision["Revision"]["ApplyGates"] == {}
     ok(client.post(f"{unit_path(unit)}/apply"))
     changed = write(client, unit, GOOD + "y: 2\n")
     assert (changed["ApplyGates"], changed["ApprovedBy"]) == ({"tr/is-approved": True}, [])
