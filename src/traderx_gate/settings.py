@@ -11,7 +11,7 @@ from typing import Any
 
 from traderx_gate.application import Application, load
 from traderx_gate.checkout import ROOT, state_directory
-from traderx_gate.confighub import ConfigHub
+from traderx_gate.confighub import ConfigHub, cub_login
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import ConfigurationError, GateError, RefusedError, UnreachableError
 from traderx_gate.kube import Kube
@@ -102,13 +102,22 @@ def resolve(
 ) -> Settings:
     """Fill in what the user left out: from the environment, and from what is up.
 
+    Where nothing was brought up and the kubeconfig is named, ConfigHub is the one that `cub` is
+    logged in to.
+
     Raises:
         ConfigurationError: Something is missing, or what is to be used is not up.
     """
     status: dict[str, Any] = {}
     if not (kubeconfig and confighub and confighub_token_file):
-        status = running_status()
-        if cluster and status["cluster"] != cluster:
+        try:
+            status = running_status()
+        except ConfigurationError:
+            login = cub_login(os.environ)
+            if not kubeconfig or login is None or _was_brought_up():
+                raise
+            status = {"confighub": {"url": login.url, "token_file": str(login.token_file)}}
+        if status.get("cluster") and cluster and status["cluster"] != cluster:
             raise ConfigurationError(
                 f"what is up serves --cluster {status['cluster']}, not {cluster}; leave out "
                 "--cluster, or name everything: --kubeconfig, --confighub, --confighub-token-file"
@@ -243,6 +252,14 @@ def running_status() -> dict[str, Any]:
             "not everything of it is running; start it with `traderx-gate up`, as before"
         )
     return status
+
+
+def _was_brought_up() -> bool:
+    try:
+        embedded_status()
+    except ConfigurationError:
+        return False
+    return True
 
 
 def embedded_status() -> dict[str, Any]:

@@ -4,6 +4,7 @@ Answers are parsed into frozen values at the edge; the server's message stays in
 """
 
 from traderx_gate.confighub.client import ConfigHub
+from traderx_gate.confighub.credentials import cub_login
 from traderx_gate.confighub.entities import (
     Filter,
     Operation,
@@ -27,4 +28,5 @@ __all__ = [
     "UnitEvent",
     "UnitSet",
     "Worker",
+    "cub_login",
 ]

@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
+from traderx_gate.confighub.credentials import authorization
 from traderx_gate.confighub.entities import (
     Filter,
     Operation,
@@ -22,7 +23,7 @@ from traderx_gate.confighub.entities import (
     UnitSet,
     Worker,
 )
-from traderx_gate.errors import ConfigHubError, ConfigurationError, UnreachableError
+from traderx_gate.errors import ConfigHubError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
@@ -67,11 +68,11 @@ class ConfigHub:
     `ConfigHubError` with the server's message when it refuses. Only reads are repeated.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, authorization: str) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no .netrc: exactly the address that was given
-        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._session.headers["Authorization"] = authorization
         self._session.headers["User-Agent"] = "traderx-gate"
         reads = _RepeatedReads(
             total=2, backoff_factor=0.2, allowed_methods={"GET"}, redirect=0, raise_on_status=False
@@ -81,18 +82,12 @@ class ConfigHub:
 
     @classmethod
     def from_token_file(cls, url: str, path: Path) -> "ConfigHub":
-        """Return a client with the token that a file holds.
+        """Return a client with the token that a file holds (`credentials.authorization`).
 
         Raises:
-            ConfigurationError: The file cannot be read or is empty.
+            ConfigurationError: The file cannot be read, or its token is missing or has expired.
         """
-        try:
-            token = path.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"ConfigHub token file {path}: {error}") from error
-        if not token or not token.isascii():
-            raise ConfigurationError(f"ConfigHub token file {path} holds no token")
-        return cls(url, token)
+        return cls(url, authorization(path))
 
     def close(self) -> None:
         """Close the connections."""
