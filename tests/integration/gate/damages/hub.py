@@ -96,10 +96,31 @@ def patched_unit(slug: str, field: str) -> Inflict:
         before = gate.ask_confighub("GET", path)["Unit"][field]
         headers = {"Content-Type": "application/merge-patch+json"}
         gate.ask_confighub("PATCH", path, json={field: None}, headers=headers)
+        after = gate.ask_confighub("GET", path)["Unit"].get(field)
+        assert after is None, f"{field} of {slug} is {after} still: no client may clear it"
         try:
             yield
         finally:
             gate.ask_confighub("PATCH", path, json={field: before}, headers=headers)
+
+    return inflict
+
+
+def recreated_unit(slug: str) -> Inflict:
+    """Make a unit anew with the same data, as somebody who restores a file does; no clone."""
+
+    @contextmanager
+    def inflict(gate: Gate) -> Iterator[None]:
+        before, space = gate.unit(slug), gate.confighub.space_find(f"{PROJECT}-dev")
+        assert space is not None
+        gate.confighub.unit_delete(before)
+        made = gate.confighub.unit_create(space, slug, before.data, labels=before.labels)
+        targets = {target.id: target for target in gate.confighub.target_list(space)}
+        gate.confighub.unit_set_target(made, targets[before.target_id])
+        yield
+        gate.confighub.unit_delete(gate.unit(slug))
+        done = gate.run("install", "dev")
+        assert done.returncode == 0, done.stdout + done.stderr
 
     return inflict
 

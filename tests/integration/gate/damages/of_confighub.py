@@ -31,6 +31,7 @@ from tests.integration.gate.damages.hub import (
     no_worker,
     patched_unit,
     queued_for_nobody,
+    recreated_unit,
     unit_more_upstream,
 )
 
@@ -86,13 +87,14 @@ OF_CONFIGHUB: tuple[Damage, ...] = (
     Damage(
         name="unit deleted while its objects live",
         inflict=deleted_unit(f"{PEOPLE}-service"),
-        claims=of(PEOPLE, LIVE, REVISIONS, APPLICATION, ROUTES, ENDPOINTS) | {UPSTREAM, UNMANAGED},
-        says=f"unmanaged Service traderx-dev/{PEOPLE}",
+        claims=of(PEOPLE, LIVE, REVISIONS, APPLICATION, ROUTES, ENDPOINTS, IMAGES, CONFIGURED)
+        | {UPSTREAM, UNMANAGED},
+        says=f"no unit {PEOPLE}-service",
     ),
     Damage(
-        name="unit detached from its upstream",
-        inflict=patched_unit(f"{PEOPLE}-service", "UpstreamUnitID"),
-        claims=frozenset({UPSTREAM}),
+        name="unit made anew instead of cloned",
+        inflict=recreated_unit(f"{PEOPLE}-service"),
+        claims=of(PEOPLE, REVISIONS) | {UPSTREAM},
         says="is cloned from nothing",
     ),
     Damage(
