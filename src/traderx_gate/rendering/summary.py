@@ -24,7 +24,7 @@ def summary(evidence: Evidence, decision: Decision) -> str:
     ended = evidence.ended_at
     facts = {
         "Environment": f"{evidence.environment}, project {evidence.environment.project}",
-        "Cluster": f"{evidence.cluster.kind}, Kubernetes {evidence.cluster.version}",
+        "Cluster": str(evidence.cluster),
         "Tested": evidence.provenance,
         "Run": f"{evidence.run}, seed {evidence.seed}",
         "Time": f"{evidence.started_at:%Y-%m-%d %H:%M:%S} to "

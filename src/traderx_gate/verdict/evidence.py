@@ -56,6 +56,12 @@ class Cluster:
     version: str
     capabilities: Mapping[str, bool] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return `kind, Kubernetes v1.37.0, without ingress`."""
+        lacking = ", ".join(sorted(name for name, has in self.capabilities.items() if not has))
+        said = f"{self.kind}, Kubernetes {self.version}"
+        return f"{said}, without {lacking}" if lacking else said
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRevision:
