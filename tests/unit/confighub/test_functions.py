@@ -208,6 +208,8 @@ def test_quantity_is_written_canonically(text: str, factor: int, written: str) -
         (("set-string-path", "*", "a..b", "x"), "segments"),
         (("where-filter", "*", "spec.replicas >"), "where:"),
         (("where-filter", "*", "LEN(spec) > 1"), "path on the left"),
+        (("yq", ".spec"), "evaluates no yq expressions; get-string-path"),
+        (("cel-validate", "r.spec"), "evaluates no CEL expressions; where-filter"),
         (("bogus",), "invoke bogus: function does not exist"),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else None,

@@ -6,6 +6,7 @@ from traderx_embedded.confighub.functions import (
     attributes,
     container_resources,
     images,
+    refused,
     validation,
     workloads,
 )
@@ -19,6 +20,7 @@ _FUNCTIONS = (
     *container_resources.FUNCTIONS,
     *attributes.FUNCTIONS,
     *validation.FUNCTIONS,
+    *refused.FUNCTIONS,
 )
 
 BY_TOOLCHAIN: Mapping[str, Mapping[str, Function]] = {
