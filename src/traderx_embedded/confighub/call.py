@@ -51,6 +51,22 @@ class Call:
             raise bad_request(f"{name}={value}: expected true or false")
         return value == "true"
 
+    def require(self, *names: str) -> None:
+        """Refuse a bulk call that does not say what it means.
+
+        ConfigHub may take an absent `where` as everything; here nothing is chosen by leaving out.
+
+        Raises:
+            ApiError: One of the parameters is absent or empty.
+        """
+        for name in names:
+            if not self.query.get(name):
+                raise bad_request(f"{name} is required for this call")
+
+    def prefixes(self) -> list[str]:
+        """Return the prefixes of `name_prefixes`, an empty one if there are none."""
+        return [prefix.strip() for prefix in self.query.get("name_prefixes", "").split(",")]
+
     def names(self, name: str) -> frozenset[str] | None:
         """Return a comma list, or None where the parameter is absent."""
         value = self.query.get(name)
@@ -90,8 +106,9 @@ class Answer:
 
     @classmethod
     def of_items(cls, items: list[dict[str, Any]]) -> "Answer":
-        """Return a bulk answer: 207 as soon as one item has an error."""
-        return cls.of(items, status=207 if any(item.get("Error") for item in items) else 200)
+        """Return a bulk answer: 207 as soon as one item, or a link of one, has an error."""
+        parts = [part for item in items for part in (item, *item.get("Links", ()))]
+        return cls.of(items, status=207 if any(part.get("Error") for part in parts) else 200)
 
 
 def deleted(message: str) -> dict[str, Any]:

@@ -254,8 +254,46 @@ class Trigger(Resident):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSet(Resident):
+    """A name for changes that belong together, between two tags."""
+
+    description: str = attribute("Description", Kind.TEXT, default="", writable=True)
+    filter_id: str | None = attribute("FilterID", Kind.UUID, writable=True)
+    start_tag_id: str | None = attribute("StartTagID", Kind.UUID, writable=True)
+    end_tag_id: str | None = attribute("EndTagID", Kind.UUID, writable=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View(Resident):
+    """How a client shows what a filter lets through."""
+
+    required: ClassVar[tuple[str, ...]] = ("filter_id",)
+
+    filter_id: str | None = attribute("FilterID", Kind.UUID, writable=True)
+    columns: tuple[Any, ...] | None = attribute(
+        "Columns", Kind.DOCUMENT, writable=True, filterable=False
+    )
+    group_by: str = attribute("GroupBy", Kind.TEXT, default="", writable=True)
+    order_by: str = attribute("OrderBy", Kind.TEXT, default="", writable=True)
+    order_by_direction: str = attribute("OrderByDirection", Kind.TEXT, default="", writable=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation(Resident):
+    """A function with its arguments, kept under a name."""
+
+    required: ClassVar[tuple[str, ...]] = ("function_name", "toolchain_type")
+
+    function_name: str = attribute("FunctionName", Kind.TEXT, default="", writable=True)
+    arguments: tuple[Any, ...] | None = attribute(
+        "Arguments", Kind.DOCUMENT, writable=True, filterable=False
+    )
+    toolchain_type: str = attribute("ToolchainType", Kind.TEXT, default="", writable=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Resident):
-    """One unit needs values of another; stored and listed, without effect on apply yet."""
+    """One unit needs values of another, so that one is applied first; see `links`."""
 
     required: ClassVar[tuple[str, ...]] = ("from_unit_id", "to_unit_id")
 
@@ -311,7 +349,16 @@ RELATIONS: Mapping[type[Entity], Mapping[str, tuple[str, type[Entity]]]] = {
         "Space": ("SpaceID", Space),
         "Revision": ("RevisionID", Revision),
         "Link": ("LinkID", Link),
+        "Trigger": ("TriggerID", Trigger),
     },
+    ChangeSet: {
+        "Space": ("SpaceID", Space),
+        "Filter": ("FilterID", Filter),
+        "StartTag": ("StartTagID", Tag),
+        "EndTag": ("EndTagID", Tag),
+    },
+    View: {"Space": ("SpaceID", Space), "Filter": ("FilterID", Filter)},
+    Invocation: {"Space": ("SpaceID", Space)},
     Target: {"Space": ("SpaceID", Space), "BridgeWorker": ("BridgeWorkerID", BridgeWorker)},
     BridgeWorker: {"Space": ("SpaceID", Space)},
     BridgeWorkerStatus: {},

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from traderx_embedded.confighub import predicate, rendering
 from traderx_embedded.confighub.attributes import attributes_of, parse_uuid
 from traderx_embedded.confighub.call import Call
-from traderx_embedded.confighub.entities import Entity, Filter, Named, Resident
+from traderx_embedded.confighub.entities import Entity, Filter, Named, Resident, Space
 from traderx_embedded.confighub.errors import bad_request, not_found
 from traderx_embedded.confighub.store import Transaction
 from traderx_embedded.confighub.where import WhereError
@@ -60,6 +60,16 @@ def matching(
     found = [item for item in candidates if all(test(item, tx.find) for test in tests)]
     contains = call.query.get("contains")
     return [item for item in found if _contains(item, contains)] if contains else found
+
+
+def spaces(tx: Transaction, where: str) -> list[Space]:
+    """Return the spaces that a where lets through.
+
+    Raises:
+        ApiError: It is malformed.
+    """
+    in_scope = compiled(where, Space)
+    return [space for space in tx.all(Space) if in_scope(space, tx.find)]
 
 
 def compiled(text: str, entity_type: type[Entity]) -> predicate.Predicate:

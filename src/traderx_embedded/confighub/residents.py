@@ -1,25 +1,19 @@
 """Routes that all plain entities of a space share, such as targets, filters and triggers."""
 
-import base64
-import hashlib
-import hmac
-import json
-import secrets
-import time
-import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from traderx_embedded.confighub import listing, rendering, triggers
-from traderx_embedded.confighub.attributes import now
+from traderx_embedded.confighub import listing, rendering, rules
 from traderx_embedded.confighub.call import Answer, Call, deleted
 from traderx_embedded.confighub.entities import (
     BridgeWorker,
     BridgeWorkerStatus,
+    ChangeSet,
     Filter,
+    Invocation,
     Link,
-    QueuedOperation,
     Resident,
     Set,
     Space,
@@ -27,6 +21,7 @@ from traderx_embedded.confighub.entities import (
     Target,
     Trigger,
     Unit,
+    View,
     client_values,
     patched_values,
 )
@@ -35,7 +30,6 @@ from traderx_embedded.confighub.store import Transaction
 from traderx_embedded.confighub.units import check_version
 
 AResident = TypeVar("AResident", bound=Resident)
-_SECRET_LIFETIME_S = 90 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +58,7 @@ class Routes(Generic[AResident]):
         """POST /space/{space}/<path>."""
         space = listing.get(tx, Space, call.identifier("space"))
         values = client_values(self.entity_type, call.document())
-        if "slug" not in values:
-            raise bad_request(f"{self.entity_type.__name__}.Slug is required")
-        existing = tx.by_slug(self.entity_type, space.id, values["slug"])
-        if existing is not None and call.flag("allow_exists"):
-            return Answer.of(rendering.bare(tx, existing))
-        return Answer.of(rendering.bare(tx, new(tx, self.entity_type, space.id, values)))
+        return Answer.of(rendering.bare(tx, self._made(tx, call, space, values)))
 
     def put(self, tx: Transaction, call: Call) -> Answer:
         """PUT /space/{space}/<path>/{id}."""
@@ -84,31 +73,85 @@ class Routes(Generic[AResident]):
         changed = self._changed(tx, entity, patched_values(entity, call.patch()))
         return Answer.of(rendering.bare(tx, changed))
 
+    def copy_many(self, tx: Transaction, call: Call) -> Answer:
+        """POST /<path>: every match into every matching space, the patch put on each copy."""
+        call.require("where", "where_space")
+        spaces = listing.spaces(tx, call.query["where_space"])
+
+        def copy(entity: AResident, space: Space, prefix: str) -> AResident:
+            values = client_values(self.entity_type, entity.to_json())
+            values |= patched_values(entity, call.patch())
+            values |= {"slug": prefix + entity.slug, "display_name": ""}
+            return self._made(tx, call, space, values)
+
+        return self._items(
+            tx,
+            [
+                functools.partial(copy, entity, space, prefix)
+                for space in spaces
+                for entity in self._matching(tx, call)
+                for prefix in call.prefixes()
+            ],
+        )
+
     def patch_many(self, tx: Transaction, call: Call) -> Answer:
         """PATCH /<path>."""
-        if not call.query.get("where"):
-            raise bad_request("where is required for this call")
-        name = self.entity_type.__name__
+        call.require("where")
+
+        def patch(entity: AResident) -> AResident:
+            return self._changed(tx, entity, patched_values(entity, call.patch()))
+
+        chosen = self._matching(tx, call)
+        return self._items(tx, [functools.partial(patch, entity) for entity in chosen])
+
+    def delete_many(self, tx: Transaction, call: Call) -> Answer:
+        """DELETE /<path>."""
+        call.require("where")
         items: list[dict[str, Any]] = []
-        for entity in listing.matching(tx, self.entity_type, call, tx.all(self.entity_type)):
+        for entity in self._matching(tx, call):
             try:
-                changed = self._changed(tx, entity, patched_values(entity, call.patch()))
-                items.append({name: rendering.bare(tx, changed), "Error": None})
+                with tx.part():
+                    items.append(self._delete(tx, entity))
             except ApiError as error:
-                items.append({"Error": error.item()})
+                items.append({"Message": error.message, "Error": error.item()})
         return Answer.of_items(items)
 
     def delete(self, tx: Transaction, call: Call) -> Answer:
         """DELETE /space/{space}/<path>/{id}; refused while something points to it."""
-        entity = self._named(tx, call)
-        users = [user.slug for user in _users_of(tx, entity)]
+        return Answer.of(self._delete(tx, self._named(tx, call)))
+
+    def _delete(self, tx: Transaction, entity: AResident) -> dict[str, Any]:
+        users = [user.slug for user in rules.users_of(tx, entity)]
         if users:
             raise bad_request(
                 f"{self.entity_type.__name__} {entity.slug!r} is used by {', '.join(users[:5])}"
             )
         tx.delete(entity)
-        _after_write(tx, entity)
-        return Answer.of(deleted(f"{self.entity_type.__name__} {entity.slug} deleted"))
+        rules.after_write(tx, entity)
+        return deleted(f"{self.entity_type.__name__} {entity.slug} deleted")
+
+    def _made(self, tx: Transaction, call: Call, space: Space, values: dict[str, Any]) -> AResident:
+        if "slug" not in values:
+            raise bad_request(f"{self.entity_type.__name__}.Slug is required")
+        existing = tx.by_slug(self.entity_type, space.id, values["slug"])
+        if existing is not None and call.flag("allow_exists"):
+            return existing
+        return rules.new(tx, self.entity_type, space.id, values)
+
+    def _matching(self, tx: Transaction, call: Call) -> list[AResident]:
+        return listing.matching(tx, self.entity_type, call, tx.all(self.entity_type))
+
+    def _items(self, tx: Transaction, works: list[Callable[[], AResident]]) -> Answer:
+        """Do each and return the bulk answer; what is refused leaves nothing behind."""
+        items: list[dict[str, Any]] = []
+        for work in works:
+            try:
+                with tx.part():
+                    shown = rendering.bare(tx, work())
+                items.append({self.entity_type.__name__: shown, "Error": None})
+            except ApiError as error:
+                items.append({"Error": error.item()})
+        return Answer.of_items(items)
 
     def _named(self, tx: Transaction, call: Call) -> AResident:
         return listing.get_resident(
@@ -120,10 +163,7 @@ class Routes(Generic[AResident]):
 
     def _changed(self, tx: Transaction, entity: AResident, values: dict[str, Any]) -> AResident:
         changed = entity.changed(values)
-        _check(tx, changed)
-        changed = tx.update(_as_kept(changed))
-        _after_write(tx, changed)
-        return changed
+        return rules.kept(tx, changed, tx.update)
 
 
 ALL: tuple[Routes[Any], ...] = (
@@ -134,106 +174,10 @@ ALL: tuple[Routes[Any], ...] = (
     Routes("tag", Tag),
     Routes("link", Link),
     Routes("trigger", Trigger),
+    Routes("change_set", ChangeSet),
+    Routes("view", View),
+    Routes("invocation", Invocation),
 )
-
-
-def new(
-    tx: Transaction, entity_type: type[AResident], space_id: str, values: Mapping[str, Any]
-) -> AResident:
-    """Store a new entity of a space.
-
-    Raises:
-        ApiError: Something is missing, points nowhere, or the slug is taken.
-    """
-    moment = now()
-    entity = entity_type(
-        id=str(uuid.uuid4()),
-        organization_id=tx.organization_id,
-        space_id=space_id,
-        created_at=moment,
-        updated_at=moment,
-        **values,
-    )
-    entity = replace(entity, display_name=entity.display_name or entity.slug)
-    if isinstance(entity, BridgeWorker):
-        entity = replace(entity, secret=_worker_secret(), user_id=tx.user_id)
-    _check(tx, entity)
-    entity = tx.create(_as_kept(entity))
-    _after_write(tx, entity)
-    return entity
-
-
-def _as_kept(entity: AResident) -> AResident:
-    if isinstance(entity, Trigger):
-        return cast("AResident", triggers.checked(entity))
-    return entity
-
-
-def _after_write(tx: Transaction, entity: Resident) -> None:
-    if isinstance(entity, Trigger):
-        triggers.reevaluate(tx, entity.space_id)
-
-
-def _worker_secret() -> str:
-    # the documented form: 4 random bytes, the time of expiry, and their HMAC
-    head = secrets.token_bytes(4) + int(time.time() + _SECRET_LIFETIME_S).to_bytes(8, "big")
-    signature = hmac.new(secrets.token_bytes(32), head, hashlib.sha256).digest()
-    return "ch_" + base64.b32encode(head + signature).decode().rstrip("=").lower()
-
-
-def _check(tx: Transaction, entity: Resident) -> None:
-    for field in entity.required:
-        if not getattr(entity, field):
-            name = field.strip("_").title().replace("_", "").replace("Id", "ID")
-            raise bad_request(f"{type(entity).__name__}.{name} is required")
-    if isinstance(entity, Target):
-        _check_target(tx, entity)
-    elif isinstance(entity, Filter):
-        _check_filter(tx, entity)
-    elif isinstance(entity, Link):
-        _check_link(tx, entity)
-
-
-def _check_target(tx: Transaction, target: Target) -> None:
-    if target.bridge_worker_id is not None:
-        listing.get(tx, BridgeWorker, target.bridge_worker_id)
-    try:
-        parameters = json.loads(target.parameters or "{}")
-    except (ValueError, RecursionError) as error:
-        raise bad_request(f"Target.Parameters is not JSON: {error}") from error
-    if not isinstance(parameters, dict):
-        raise bad_request("Target.Parameters: expected a JSON object inside a string")
-
-
-def _check_filter(tx: Transaction, filter_: Filter) -> None:
-    filterable = {
-        kind.__name__: kind for kind in (Space, Unit, *(route.entity_type for route in ALL))
-    }
-    if filter_.from_ not in filterable:
-        raise bad_request(f"Filter.From {filter_.from_!r}: expected one of {', '.join(filterable)}")
-    if filter_.from_space_id is not None:
-        listing.get(tx, Space, filter_.from_space_id)
-    if filter_.where:
-        listing.compiled(filter_.where, filterable[filter_.from_])
-
-
-def _check_link(tx: Transaction, link: Link) -> None:
-    listing.get_resident(tx, Unit, space_id=link.space_id, identifier=str(link.from_unit_id))
-    to_space = link.to_space_id or link.space_id
-    listing.get_resident(tx, Unit, space_id=to_space, identifier=str(link.to_unit_id))
-    if link.from_unit_id == link.to_unit_id:
-        raise bad_request(f"link {link.slug!r}: a unit cannot need itself")
-
-
-def _users_of(tx: Transaction, entity: Resident) -> Iterable[Resident]:
-    if isinstance(entity, Target):
-        in_flight = {o.unit_id for o in tx.all(QueuedOperation) if o.target_id == entity.id}
-        return [u for u in tx.all(Unit) if u.target_id == entity.id or u.id in in_flight]
-    if isinstance(entity, BridgeWorker):
-        return [target for target in tx.all(Target) if target.bridge_worker_id == entity.id]
-    if isinstance(entity, Set):
-        return [unit for unit in tx.all(Unit) if unit.set_id == entity.id]
-    return []
 
 
 def worker_statuses(tx: Transaction, call: Call) -> Answer:
@@ -242,3 +186,42 @@ def worker_statuses(tx: Transaction, call: Call) -> Answer:
         tx, BridgeWorker, space_id=call.identifier("space"), identifier=call.identifier("id")
     )
     return Answer.of([status.to_json() for status in tx.history(BridgeWorkerStatus, worker.id)])
+
+
+def link_many(tx: Transaction, call: Call) -> Answer:
+    """POST /link: from every match of `where_from` to every match of `where_to`.
+
+    Both are looked for in the spaces of `where_space`; the latter in those of `where_to_space`
+    where it is given, else in the space of the link.
+    """
+    call.require("where_space", "where_from", "where_to")
+    starts, ends = (listing.compiled(call.query[n], Unit) for n in ("where_from", "where_to"))
+    to_spaces = call.query.get("where_to_space")
+    elsewhere = None if to_spaces is None else {s.id for s in listing.spaces(tx, to_spaces)}
+    items: list[dict[str, Any]] = []
+    for space in listing.spaces(tx, call.query["where_space"]):
+        wanted = {space.id} if elsewhere is None else elsewhere
+        goals = [u for u in tx.all(Unit) if u.space_id in wanted and ends(u, tx.find)]
+        for start in tx.all(Unit):
+            if start.space_id == space.id and starts(start, tx.find):
+                items += [_linked(tx, call, start, goal) for goal in goals if goal.id != start.id]
+    return Answer.of_items(items)
+
+
+def _linked(tx: Transaction, call: Call, start: Unit, goal: Unit) -> dict[str, Any]:
+    values = client_values(Link, call.patch()) | {
+        "slug": f"{start.slug[:63]}-{goal.slug[:63]}",
+        "from_unit_id": start.id,
+        "to_unit_id": goal.id,
+        "to_space_id": goal.space_id,
+    }
+    existing = tx.by_slug(Link, start.space_id, values["slug"])
+    try:
+        if existing is not None and call.flag("allow_exists"):
+            link = existing
+        else:
+            with tx.part():
+                link = rules.new(tx, Link, start.space_id, values)
+    except ApiError as error:
+        return {"Error": error.item()}
+    return {"Link": rendering.bare(tx, link), "Error": None}

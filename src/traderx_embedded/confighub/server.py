@@ -99,6 +99,7 @@ def _api_routes(services: Services) -> list[Route]:
         ("POST", "/unit/apply", units.apply_many),
         ("POST", "/unit/approve", approval.approve_many),
         ("GET", f"{space}/bridge_worker/{{id}}/status", residents.worker_statuses),
+        ("POST", "/link", residents.link_many),
     ]
     for plain in residents.ALL:
         every, one = f"{space}/{plain.path}", f"{space}/{plain.path}/{{id}}"
@@ -110,7 +111,9 @@ def _api_routes(services: Services) -> list[Route]:
             ("PATCH", one, plain.patch),
             ("DELETE", one, plain.delete),
             ("GET", f"/{plain.path}", plain.list_all),
+            ("POST", f"/{plain.path}", plain.copy_many),
             ("PATCH", f"/{plain.path}", plain.patch_many),
+            ("DELETE", f"/{plain.path}", plain.delete_many),
         ]
     return [
         Route(f"/api{path}", _endpoint(_authenticated(services, handler)), methods=[method])

@@ -5,13 +5,15 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from traderx_embedded.confighub import listing, operations, rendering
+from traderx_embedded.confighub import links, listing, operations, rendering
 from traderx_embedded.confighub.attributes import now
 from traderx_embedded.confighub.call import Answer, Call, deleted
 from traderx_embedded.confighub.entities import (
     BridgeWorker,
+    ChangeSet,
     Entity,
     Filter,
+    Invocation,
     Link,
     Resident,
     Set,
@@ -20,6 +22,7 @@ from traderx_embedded.confighub.entities import (
     Target,
     Trigger,
     Unit,
+    View,
     client_values,
     patched_values,
 )
@@ -27,9 +30,10 @@ from traderx_embedded.confighub.errors import bad_request
 from traderx_embedded.confighub.store import Transaction
 from traderx_embedded.confighub.units import check_version
 
+# those first that others are relied on by
 RESIDENTS: tuple[type[Resident], ...] = (
     *(Link, Trigger, Unit, Target, BridgeWorker),
-    *(Filter, Set, Tag),
+    *(View, ChangeSet, Invocation, Filter, Set, Tag),
 )
 
 
@@ -140,9 +144,6 @@ def delete(tx: Transaction, call: Call) -> Answer:
     _check_free(tx, space, residents)
     for resident in residents:
         tx.delete(resident)
-    for link in tx.all(Link):
-        if link.to_space_id == space.id:
-            tx.delete(link)
     tx.delete(space)
     return Answer.of(deleted(f"space {space.slug} deleted"))
 
@@ -151,6 +152,12 @@ def _check_free(tx: Transaction, space: Space, residents: list[Resident]) -> Non
     busy = [r.slug for r in residents if isinstance(r, Unit) and operations.open_of(tx, r)]
     if busy:
         raise bad_request(f"space {space.slug!r}: operations in flight on {', '.join(busy)}")
+    for link in links.leading_to(tx, [r.id for r in residents if isinstance(r, Unit)]):
+        needed, needs = (listing.slug_of(tx, Unit, x) for x in (link.to_unit_id, link.from_unit_id))
+        raise bad_request(
+            f"space {space.slug!r}: {needed} is needed by {needs} of another space: delete link "
+            f"{link.slug!r} there first"
+        )
     workers = {r.id for r in residents if isinstance(r, BridgeWorker)}
     for target in tx.all(Target):
         if target.bridge_worker_id in workers and target.space_id != space.id:

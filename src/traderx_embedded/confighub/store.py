@@ -19,8 +19,10 @@ from typing import Any, TypeVar, cast
 from traderx_embedded.confighub.entities import (
     BridgeWorker,
     BridgeWorkerStatus,
+    ChangeSet,
     Entity,
     Filter,
+    Invocation,
     Link,
     Mutation,
     Named,
@@ -34,6 +36,7 @@ from traderx_embedded.confighub.entities import (
     Trigger,
     Unit,
     UnitEvent,
+    View,
 )
 from traderx_embedded.confighub.errors import bad_request
 
@@ -41,7 +44,10 @@ Result = TypeVar("Result")
 AnEntity = TypeVar("AnEntity", bound=Entity)
 ANamed = TypeVar("ANamed", bound=Named)
 
-_IN_MEMORY = (Space, Unit, Target, BridgeWorker, Filter, Set, Tag, Link, Trigger)
+_IN_MEMORY = (
+    *(Space, Unit, Target, BridgeWorker, Filter, Set, Tag, Link, Trigger),
+    *(ChangeSet, View, Invocation),
+)
 _TYPES: dict[str, type[Entity]] = {
     entity_type.__name__: entity_type
     for entity_type in (

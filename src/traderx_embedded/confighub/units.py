@@ -3,11 +3,11 @@
 import functools
 import re
 import uuid
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from traderx_embedded.confighub import listing, operations, rendering, revisions
+from traderx_embedded.confighub import links, listing, operations, rendering, revisions
 from traderx_embedded.confighub.attributes import now, parse_uuid
 from traderx_embedded.confighub.call import Answer, Call, deleted
 from traderx_embedded.confighub.entities import (
@@ -161,30 +161,50 @@ def _clone(
 
 def clone_many(tx: Transaction, call: Call) -> Answer:
     """POST /unit: every matching unit into every matching space, the patch put on each clone."""
-    _require_where(call, "where")
-    _require_where(call, "where_space")
+    call.require("where", "where_space")
     patch = call.patch()
     sources = listing.matching(tx, Unit, call, tx.all(Unit))
-    in_scope = listing.compiled(call.query["where_space"], Space)
-    spaces = [space for space in tx.all(Space) if in_scope(space, tx.find)]
-    prefixes = call.query.get("name_prefixes", "").split(",")
-
-    def clone(source: Unit, space: Space, prefix: str) -> Written:
-        slug = prefix.strip() + source.slug
-        existing = tx.by_slug(Unit, space.id, slug)
-        if existing is not None and call.flag("allow_exists"):
-            return existing, ()
-        # the target belongs to the space of the source, so a clone starts without
-        values = patched_values(replace(source, target_id=None), patch)
-        return _clone(tx, source, space, {**values, "slug": slug}, call), ()
-
-    items = [
-        _item(tx, functools.partial(clone, source, space, prefix))
-        for space in spaces
-        for source in sources
-        for prefix in prefixes
-    ]
+    items: list[dict[str, Any]] = []
+    for space in listing.spaces(tx, call.query["where_space"]):
+        for prefix in call.prefixes():
+            items += _clone_set(tx, sources, _Clones(space=space, prefix=prefix, patch=patch), call)
     return Answer.of_items(items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clones:
+    """Clones that belong together: where they go, what is put before their names and on them."""
+
+    space: Space
+    prefix: str
+    patch: Mapping[str, Any]
+
+
+def _clone_set(
+    tx: Transaction, sources: Iterable[Unit], clones: _Clones, call: Call
+) -> list[dict[str, Any]]:
+    """Clone units into one space, with the links among them; return the items of the answer."""
+    made: dict[str, Unit] = {}
+
+    def clone(source: Unit) -> Written:
+        slug = clones.prefix + source.slug
+        unit = tx.by_slug(Unit, clones.space.id, slug)
+        if unit is None or not call.flag("allow_exists"):
+            # the target belongs to the space of the source, so a clone starts without
+            values = patched_values(replace(source, target_id=None), clones.patch)
+            unit = _clone(tx, source, clones.space, {**values, "slug": slug}, call)
+        made[source.id] = unit
+        return unit, ()
+
+    items = [_item(tx, functools.partial(clone, source)) for source in sources]
+    copies = links.copied(tx, made, lambda slug: clones.prefix + slug)
+    for item in items:
+        for copy in copies.get(item.get("Unit", {}).get("UnitID"), ()):
+            if isinstance(copy, ApiError):
+                item["Links"].append({"Error": copy.item()})
+            else:
+                item["Links"].append({"Link": rendering.bare(tx, copy), "Error": None})
+    return items
 
 
 def _item(tx: Transaction, work: Callable[[], Written]) -> dict[str, Any]:
@@ -233,7 +253,7 @@ def patch(tx: Transaction, call: Call) -> Answer:
 
 def patch_many(tx: Transaction, call: Call) -> Answer:
     """PATCH /unit."""
-    _require_where(call, "where")
+    call.require("where")
     chosen = listing.matching(tx, Unit, call, tx.all(Unit))
     return Answer.of_items(
         [_item(tx, functools.partial(_patch, tx, unit, call)) for unit in chosen]
@@ -274,12 +294,14 @@ def delete(tx: Transaction, call: Call) -> Answer:
 
 
 def delete_many(tx: Transaction, call: Call) -> Answer:
-    """DELETE /unit."""
-    _require_where(call, "where")
+    """DELETE /unit, what needs others first."""
+    call.require("where")
     items = []
-    for unit in listing.matching(tx, Unit, call, tx.all(Unit)):
+    chosen = listing.matching(tx, Unit, call, tx.all(Unit))
+    for unit in reversed(links.ordered(chosen, links.needs(tx))):
         try:
-            items.append(_delete(tx, unit))
+            with tx.part():
+                items.append(_delete(tx, unit))
         except ApiError as error:
             items.append({"Message": error.message, "Error": error.item()})
     return Answer.of_items(items)
@@ -288,8 +310,13 @@ def delete_many(tx: Transaction, call: Call) -> Answer:
 def _delete(tx: Transaction, unit: Unit) -> dict[str, Any]:
     if operations.open_of(tx, unit):
         raise bad_request(f"unit {unit.slug!r} has an operation in flight: wait for its end")
+    needed_by = [listing.slug_of(tx, Unit, x.from_unit_id) for x in links.leading_to(tx, [unit.id])]
+    if needed_by:
+        raise bad_request(
+            f"unit {unit.slug!r} is needed by {', '.join(needed_by[:5])}: delete the links first"
+        )
     for link in tx.all(Link):
-        if unit.id in {link.from_unit_id, link.to_unit_id}:
+        if link.from_unit_id == unit.id:
             tx.delete(link)
     tx.delete(unit)
     return deleted(f"unit {unit.slug} deleted")
@@ -311,14 +338,15 @@ def refresh(tx: Transaction, call: Call) -> Answer:
 
 
 def apply_many(tx: Transaction, call: Call) -> Answer:
-    """POST /unit/apply; a dry run lists only the units whose apply would be refused.
+    """POST /unit/apply, what others need first; a dry run lists only what would be refused.
 
     Clients of that time wait for every operation in the answer, so a dry run must not show any.
     """
-    _require_where(call, "where")
+    call.require("where")
     dry_run = call.flag("dry_run")
     items: list[dict[str, Any]] = []
-    for unit in listing.matching(tx, Unit, call, tx.all(Unit)):
+    chosen = listing.matching(tx, Unit, call, tx.all(Unit))
+    for unit in links.ordered(chosen, links.needs(tx)):
         try:
             if dry_run:
                 operations.check_appliable(tx, unit)
@@ -389,9 +417,3 @@ def live_state(tx: Transaction, call: Call) -> Answer:
 
 def _raw(content: bytes) -> Answer:
     return Answer(content=content, content_type="application/octet-stream")
-
-
-def _require_where(call: Call, name: str) -> None:
-    # ConfigHub may take an absent `where` as everything; here a bulk call says what it means.
-    if not call.query.get(name):
-        raise bad_request(f"{name} is required for this call")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from traderx_embedded.confighub import listing, operations, rendering, residents
+from traderx_embedded.confighub import listing, operations, rendering, rules
 from traderx_embedded.confighub.attributes import now, parse_uuid
 from traderx_embedded.confighub.call import Answer, Call
 from traderx_embedded.confighub.entities import BridgeWorker, BridgeWorkerStatus, Target
@@ -85,7 +85,7 @@ def register(tx: Transaction, worker_id: str, info: Mapping[str, Any], client: s
     for offered in _offered(info):
         if tx.by_slug(Target, worker.space_id, offered["slug"]) is None:
             values = {**offered, "bridge_worker_id": worker.id}
-            residents.new(tx, Target, worker.space_id, values)
+            rules.new(tx, Target, worker.space_id, values)
             _log.info("target made: slug=%s worker=%s", offered["slug"], worker.slug)
     seen(tx, worker_id, condition="Ready", status="Connected", client=client)
     worker = listing.get(tx, BridgeWorker, worker_id)
