@@ -1,5 +1,7 @@
 """Commands about the worker that applies an environment's units."""
 
+import contextlib
+import threading
 from typing import Annotated
 
 import typer
@@ -16,14 +18,10 @@ from traderx_gate.delivery import cluster_worker
 from traderx_gate.delivery.cluster_worker import ClusterWorker
 from traderx_gate.delivery.installation import Installation
 from traderx_gate.errors import before_the_first_effect
+from traderx_gate.worker.auto_apply import EVERY_S, AutoApply
 
 worker = typer.Typer(no_args_is_help=True, help="The worker that applies an environment's units.")
 app.add_typer(worker, name="worker")
-
-
-@worker.callback()
-def _group() -> None:
-    """Keep the name of the command, of which there is one."""
 
 
 @worker.command(
@@ -42,6 +40,9 @@ def install(
     namespace: Annotated[
         str | None, typer.Option(help="of the workers (default: confighub-PROJECT)")
     ] = None,
+    auto_apply: Annotated[
+        bool, typer.Option("--auto-apply", help="new heads are applied by themselves")
+    ] = False,
     export: Annotated[
         bool, typer.Option("--export", help="print the objects; apply nothing")
     ] = False,
@@ -79,6 +80,7 @@ def install(
             url=url,
             image=image,
             namespace=namespace or cluster_worker.default_namespace(project),
+            auto_apply=auto_apply,
         )
         if export:
             bodies = [dict(body) for body in wanted.manifests(include_secret=include_secret)]
@@ -92,3 +94,21 @@ def install(
         say(f"{space.slug}: {wanted.namespace}/{wanted.name} applied; waiting for it to connect")
         wanted.await_connected(kube, hub, space)
         say(f"{space.slug}: the worker is connected from inside the cluster")
+
+
+@worker.command(epilog="Example: traderx-gate worker auto-apply dev")
+@with_systems
+def auto_apply(environment: Environment, *, systems: Systems) -> None:
+    """Apply new heads of an environment by themselves, until Ctrl-C; ConfigHub alone never does."""
+    resolved = systems.resolve()
+    with before_the_first_effect():
+        space = resolved.connect(environment).space
+    with transcript.kept("auto-apply", environment) as say:
+        watching = AutoApply(
+            connect=lambda: ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file),
+            space=space,
+            report=say,
+        )
+        say(f"{space.slug}: heads are applied within {EVERY_S:.0f} s; Ctrl-C ends it")
+        with contextlib.suppress(KeyboardInterrupt):
+            watching.run(threading.Event())

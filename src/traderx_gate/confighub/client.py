@@ -89,6 +89,19 @@ class ConfigHub:
         """
         return cls(url, authorization(path))
 
+    @classmethod
+    def from_worker(cls, url: str, worker_id: str, secret: str) -> "ConfigHub":
+        """Return a client that is logged in as a worker, as `cub auth login --as-worker` does.
+
+        Raises:
+            UnreachableError: Nothing answers, or id and secret do not belong together.
+        """
+        client = cls(url, "")
+        body = {"worker_id": worker_id, "worker_secret": secret}
+        token = client._request("POST", "/auth/worker", body=body, root="")["access_token"]
+        client._session.headers["Authorization"] = f"Bearer {token}"
+        return client
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
@@ -103,11 +116,12 @@ class ConfigHub:
         query: Mapping[str, str] | None = None,
         body: object | None = None,
         content_type: str = "application/json",
+        root: str = "/api",
     ) -> Any:
         try:
             response = self._session.request(
                 method,
-                f"{self.url}/api{path}",
+                f"{self.url}{root}{path}",
                 params=query,
                 json=body,
                 headers={"Content-Type": content_type} if body is not None else {},
@@ -336,6 +350,15 @@ class ConfigHub:
         """Create a worker; the answer carries its secret."""
         path = f"/space/{space.id}/bridge_worker"
         return Worker.from_json(self._request("POST", path, body={"Slug": slug}))
+
+    @_parsed
+    def worker_find(self, worker_id: str) -> tuple[Worker, Space] | None:
+        """Return a worker and its space; None if there is no such worker."""
+        query = {"where": f"BridgeWorkerID = '{worker_id}'", "include": "SpaceID"}
+        found = self._request("GET", "/bridge_worker", query=query)
+        for item in found or ():
+            return Worker.from_json(item["BridgeWorker"]), Space.from_json(item["Space"])
+        return None
 
     def worker_delete(self, worker: Worker) -> None:
         """Delete a worker, which no target may name any more."""

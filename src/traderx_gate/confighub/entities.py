@@ -21,6 +21,10 @@ def _id(body: Json, key: str) -> str:
     return "" if value == ABSENT_ID else str(value)
 
 
+UNORDERED = 99
+"""As the runbook's scripts have it: their Services carry no order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
     """A space; `labels` carry project and environment."""
@@ -59,6 +63,7 @@ class Unit:
     upstream_revision: int
     live_state: bytes = field(repr=False)
     status: str = ""
+    apply_gates: frozenset[str] = frozenset()
 
     @classmethod
     def from_json(cls, body: Json, *, status: Json | None = None) -> Self:
@@ -78,12 +83,18 @@ class Unit:
             upstream_revision=body.get("UpstreamRevisionNum", 0),
             live_state=_bytes(body, "LiveState"),
             status=str((status or {}).get("Status") or ""),
+            apply_gates=frozenset(body.get("ApplyGates") or ()),
         )
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the data, hexadecimal; computed here, not believed."""
         return hashlib.sha256(self.data).hexdigest()
+
+    def apply_order(self) -> int:
+        """Return when it is applied among others: its label `order`; without one it comes last."""
+        text = self.labels.get("order", "")
+        return int(text) if text.isdecimal() else UNORDERED
 
     def is_pending(self) -> bool:
         """Whether the head is ahead of what is live."""

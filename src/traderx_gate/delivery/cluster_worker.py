@@ -36,6 +36,7 @@ class ClusterWorker:
         url: ConfigHub's address as pods reach it; the port is the one that takes workers.
         image: Of the worker, as nodes pull it.
         namespace: Where it lies; shared by the environments of a project.
+        auto_apply: Whether it applies heads by itself.
     """
 
     project: str
@@ -44,6 +45,7 @@ class ClusterWorker:
     url: str
     image: str
     namespace: str
+    auto_apply: bool = False
 
     def manifests(self, *, include_secret: bool) -> tuple[Manifest, ...]:
         """Return the objects in the order in which they are applied, rights first.
@@ -92,6 +94,7 @@ class ClusterWorker:
             "CONFIGHUB_WORKER_PORT": str(parts.port or HTTP_PORTS[parts.scheme]),
             "CONFIGHUB_WORKER_ID": self.worker.id,
             "CONFIGHUB_WORKER_SECRET": self.worker.secret,
+            "CONFIGHUB_AUTO_APPLY": str(self.auto_apply).lower(),
         }
 
     def require_own(self, kube: Kube) -> None:

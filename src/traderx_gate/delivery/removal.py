@@ -119,7 +119,4 @@ def _downstream_first(specs: Sequence[EnvironmentSpec]) -> list[EnvironmentSpec]
 
 def _order(unit: Unit) -> int:
     """Return when a unit is applied; what carries no order comes last, as the runbook has it."""
-    if unit.slug in FIRST:
-        return -1
-    text = unit.labels.get("order", "")
-    return int(text) if text.isdecimal() else 99
+    return -1 if unit.slug in FIRST else unit.apply_order()

@@ -1,6 +1,7 @@
 """Start the worker: everything but the context comes from the environment.
 
 CONFIGHUB_URL, CONFIGHUB_WORKER_PORT, CONFIGHUB_WORKER_ID, CONFIGHUB_WORKER_SECRET, and KUBECONFIG.
+With CONFIGHUB_AUTO_APPLY=true heads of the worker's space are applied by themselves.
 In a pod KUBECONFIG is left out: its service account is used, and the target bears the worker's name
 unless IN_CLUSTER_TARGET_NAME gives another; elsewhere it is `<worker>-<context>`.
 """
@@ -11,18 +12,23 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from traderx_gate.errors import ConfigHubError, ConfigurationError
+from traderx_gate.confighub import ConfigHub, Space
+from traderx_gate.errors import ConfigHubError, ConfigurationError, UnreachableError
 from traderx_gate.kube import Kube, current_context
+from traderx_gate.waiting import FOREVER, polling, until
+from traderx_gate.worker.auto_apply import EVERY_S, AutoApply
 from traderx_gate.worker.bridge import Bridge
 from traderx_gate.worker.protocol import WorkerClient
 from traderx_gate.worker.worker import Worker
 
+log = logging.getLogger(__name__)
 IN_A_POD = "KUBERNETES_SERVICE_HOST"
 """Every pod has it in its environment."""
 
@@ -40,6 +46,7 @@ class Settings:
     secret: str = field(repr=False)
     kubeconfig: Path | None
     target_name: str
+    auto_apply: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -67,6 +74,7 @@ class Settings:
             secret=environment["CONFIGHUB_WORKER_SECRET"],
             kubeconfig=Path(named) if (named := environment.get("KUBECONFIG")) else None,
             target_name=environment.get("IN_CLUSTER_TARGET_NAME", ""),
+            auto_apply=environment.get("CONFIGHUB_AUTO_APPLY", "").lower() in {"1", "true"},
         )
 
 
@@ -82,10 +90,38 @@ async def serve(settings: Settings, context: str | None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = WorkerClient(settings.url, worker_id=settings.worker_id, secret=settings.secret)
     worker = Worker(client, Bridge(kube), context=context, target_name=settings.target_name)
+    ended = threading.Event()
+    if settings.auto_apply:
+        threading.Thread(target=_apply_by_itself, args=(settings, ended), daemon=True).start()
     try:
         await worker.run(stop)
     finally:
+        ended.set()
         await client.close()
+
+
+def _apply_by_itself(settings: Settings, ended: threading.Event) -> None:
+    def connect() -> ConfigHub:
+        return ConfigHub.from_worker(settings.url, settings.worker_id, settings.secret)
+
+    found = until(
+        polling(lambda: _space_of(connect, settings.worker_id), every_s=EVERY_S, deadline=FOREVER),
+        lambda space: space is not None or ended.is_set(),
+        what="ConfigHub to say which space the worker is of",
+    )
+    if found is not None:
+        AutoApply(connect=connect, space=found, report=log.info).run(ended)
+
+
+def _space_of(connect: Callable[[], ConfigHub], worker_id: str) -> Space | None:
+    try:
+        hub = connect()
+        found = hub.worker_find(worker_id)
+        hub.close()
+    except (UnreachableError, ConfigHubError) as error:
+        log.warning("auto-apply: %s; trying again", error)
+        return None
+    return found[1] if found else None
 
 
 def main() -> int:
