@@ -39,7 +39,6 @@ GROUPS = {
         "another application answers",
         "worker gone",
         "a unit that only the upstream has",
-        "no node takes new pods",
         "a pod killed that cannot come back",
     ),
     "unwell": _named(

@@ -13,6 +13,7 @@ from tests.integration.gate.damages.damage import (
     INVALID,
     LEADS,
     MOVED,
+    NODES,
     PAGE,
     PEOPLE,
     POSITIONS,
@@ -140,7 +141,7 @@ OF_PROGRAMS: tuple[Damage, ...] = (
         claims=of(POSITIONS, ROLLOUT, ASTRAY, APPLICATION, ENDPOINTS, RESTARTED, ROUTES)
         | TRADE
         | {LEADS, INGRESS}
-        | {EVENTS},
+        | {EVENTS, NODES},
         says="0 ready",
     ),
     Damage(

@@ -18,7 +18,7 @@ from tests.integration.gate.damages.damage import (
     STOCKS,
     Inflict,
 )
-from tests.integration.gate.damages.objects import settled, until_warned
+from tests.integration.gate.damages.objects import cordoned, settled, until_warned
 from tests.integration.gate.gate_command import NAMESPACE, REQUEST_TIMEOUT_S, Gate, Json, ref
 from traderx_gate.waiting import Deadline, polling, until
 
@@ -90,12 +90,13 @@ def _until_ready(gate: Gate, service: str, count: int) -> None:
 
 @contextmanager
 def killed_for_good(gate: Gate) -> Iterator[None]:
-    """Delete a pod; to be done while no node takes a new one."""
+    """Delete a pod while no node takes a new one."""
     began = dt.datetime.now(dt.UTC)
-    gate.kube.delete(ref("Pod", gate.pods(POSITIONS)[0]["name"]))
-    _until_ready(gate, POSITIONS, 0)
-    until_warned(gate, POSITIONS, began)
-    yield
+    with cordoned(gate):
+        gate.kube.delete(ref("Pod", gate.pods(POSITIONS)[0]["name"]))
+        _until_ready(gate, POSITIONS, 0)
+        until_warned(gate, POSITIONS, began)
+        yield
 
 
 def restarted(service: str) -> Inflict:
