@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import commands, pods, resources
+from bench import auto_apply, commands, pods, resources
 from bench.machine import machine
 from bench.measurement import Measurement, table
 from bench.throwaway import BenchError, throwaway
@@ -53,6 +53,7 @@ def measure() -> list[Measurement]:
             commands.deploying,
             resources.memory,
             commands.validating,
+            auto_apply.waiting,
             pods.starting,
             pods.data_path,
             resources.filtering,

@@ -75,6 +75,17 @@ class Throwaway:
         """Run a `traderx-gate` command; returns its seconds."""
         return self.time(sys.executable, "-c", MAIN, *words)
 
+    @contextmanager
+    def running(self, *words: str) -> Iterator[None]:
+        """Run a `traderx-gate` command until the block ends."""
+        command = [sys.executable, "-c", MAIN, *words]
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(TIMEOUT_S)
+
     def embedded(self, *words: str) -> float:
         """Run a command of the embedded systems; returns its seconds."""
         return self.time(sys.executable, "-m", "traderx_embedded", *words)
