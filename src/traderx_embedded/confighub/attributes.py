@@ -107,7 +107,12 @@ def attributes_of(entity_type: type) -> Mapping[str, Attribute]:
 
 def now() -> str:
     """Return this instant as the API writes it; such texts sort by time."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_text(datetime.now(UTC))
+
+
+def time_text(moment: datetime) -> str:
+    """Return a moment as the API writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def parse_time(text: str) -> str:

@@ -110,6 +110,9 @@ class Unit(Resident):
     mutation_sources: tuple[Any, ...] = attribute(
         "MutationSources", Kind.DOCUMENT, default=(), filterable=False
     )
+    head_revision_at: str | None = attribute(
+        "HeadRevisionAt", Kind.TIME, filterable=False, internal=True
+    )
     last_action_at: str | None = attribute("LastActionAt", Kind.TIME)
     action: str = attribute("Action", Kind.TEXT, default="N/A", filterable=False, internal=True)
     action_result: str = attribute(

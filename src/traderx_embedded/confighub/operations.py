@@ -97,20 +97,12 @@ def open_of(tx: Transaction, unit: Unit) -> list[QueuedOperation]:
     return [operation for operation in tx.all(QueuedOperation) if operation.unit_id == unit.id]
 
 
-def check_appliable(tx: Transaction, unit: Unit) -> tuple[Target, BridgeWorker]:
-    """Return where a unit would be applied, and by whom.
+def check(tx: Transaction, unit: Unit, action: str) -> tuple[Target, BridgeWorker]:
+    """Return where an action on a unit would take place, and by whom.
 
     Raises:
-        ApiError: It has no target, its target has no worker, or a gate is closed.
+        ApiError: It has no target, its target has no worker, or a gate is closed to an apply.
     """
-    found = _place_of(tx, unit)
-    if unit.apply_gates:
-        gates = ", ".join(sorted(unit.apply_gates))
-        raise bad_request(f"unit {unit.slug!r} is held by apply gates: {gates}")
-    return found
-
-
-def _place_of(tx: Transaction, unit: Unit) -> tuple[Target, BridgeWorker]:
     target = tx.find(Target, unit.target_id) if unit.target_id else None
     if target is None:
         raise bad_request(f"unit {unit.slug!r} has no target: set one first")
@@ -118,6 +110,9 @@ def _place_of(tx: Transaction, unit: Unit) -> tuple[Target, BridgeWorker]:
     worker = tx.find(BridgeWorker, worker_id) if worker_id else None
     if worker is None:
         raise bad_request(f"target {target.slug!r} of unit {unit.slug!r} has no worker")
+    if unit.apply_gates and action == "Apply":
+        gates = ", ".join(sorted(unit.apply_gates))
+        raise bad_request(f"unit {unit.slug!r} is held by apply gates: {gates}")
     return target, worker
 
 
@@ -127,7 +122,7 @@ def queue(tx: Transaction, unit: Unit, action: str) -> QueuedOperation:
     Raises:
         ApiError: The unit cannot be applied as it is.
     """
-    target, worker = check_appliable(tx, unit) if action == "Apply" else _place_of(tx, unit)
+    target, worker = check(tx, unit, action)
     moment = now()
     operation = tx.create(
         QueuedOperation(

@@ -141,6 +141,7 @@ def put_head(tx: Transaction, unit: Unit, change: Change, *, first: bool = False
         unit,
         head_revision_num=number,
         head_mutation_num=unit.head_mutation_num + 1,
+        head_revision_at=moment,
         content_hash=signed,
         data_hash=digest,
         mutation_sources=mutation_sources,

@@ -1,7 +1,9 @@
 """Routes of spaces, and of the server itself."""
 
+import functools
 import uuid
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,6 @@ from traderx_embedded.confighub.call import Answer, Call, deleted
 from traderx_embedded.confighub.entities import (
     BridgeWorker,
     ChangeSet,
-    Entity,
     Filter,
     Invocation,
     Link,
@@ -26,8 +27,9 @@ from traderx_embedded.confighub.entities import (
     client_values,
     patched_values,
 )
-from traderx_embedded.confighub.errors import bad_request
+from traderx_embedded.confighub.errors import ApiError, bad_request
 from traderx_embedded.confighub.store import Transaction
+from traderx_embedded.confighub.summary import Summaries
 from traderx_embedded.confighub.units import check_version
 
 # those first that others are relied on by
@@ -54,51 +56,39 @@ def get_one(tx: Transaction, call: Call) -> Answer:
     return Answer.of(_shower(tx, call)(listing.get(tx, Space, call.identifier("space"))))
 
 
-def _shower(tx: Transaction, call: Call) -> Any:
+def _shower(tx: Transaction, call: Call) -> Callable[[Space], dict[str, Any]]:
     show = listing.shower(tx, call)
     if not call.flag("summary"):
         return show
-    counts = _counts(tx)
-    return lambda space: show(space) | _summary(space, counts)
-
-
-def _counts(tx: Transaction) -> Counter[tuple[str, str]]:
-    """Count once for all spaces, by space and name of the count."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for unit in tx.all(Unit):
-        upstream = tx.find(Unit, unit.upstream_unit_id) if unit.upstream_unit_id else None
-        for name, holds in {
-            "TotalUnitCount": True,
-            "GatedUnitCount": bool(unit.apply_gates),
-            "UnappliedUnitCount": unit.head_revision_num > unit.live_revision_num,
-            "UnapprovedUnitCount": not unit.approved_by,
-            "UpgradableUnitCount": upstream is not None
-            and upstream.head_revision_num > unit.upstream_revision_num,
-            "IncompleteApplyUnitCount": unit.last_applied_revision_num != unit.live_revision_num,
-        }.items():
-            counts[unit.space_id, name] += holds
-    for worker in tx.all(BridgeWorker):
-        counts[worker.space_id, "TotalBridgeWorkerCount"] += 1
-    for target in tx.all(Target):
-        counts[target.space_id, f"target {target.toolchain_type}"] += 1
-    return counts
-
-
-def _summary(space: Entity, counts: Counter[tuple[str, str]]) -> dict[str, Any]:
-    mine = {name: count for (space_id, name), count in counts.items() if space_id == space.id}
-    targets = {k.removeprefix("target "): v for k, v in mine.items() if k.startswith("target ")}
-    plain = {name: count for name, count in mine.items() if not name.startswith("target ")}
-    return {**plain, "TargetCountByToolchainType": targets, "TriggerCountByEventType": {}}
+    summaries = Summaries(tx)
+    return lambda space: show(space) | summaries.of(space)
 
 
 def create(tx: Transaction, call: Call) -> Answer:
     """POST /space."""
     values = client_values(Space, call.document())
+    return Answer.of(rendering.bare(tx, _made(tx, call, values)))
+
+
+def create_many(tx: Transaction, call: Call) -> Answer:
+    """POST /_space: for each match and each prefix an empty space like it, the patch put on it."""
+    call.require("where", "name_prefixes")
+
+    def make(like: Space, prefix: str) -> Space:
+        values = client_values(Space, like.to_json()) | patched_values(like, call.patch())
+        return _made(tx, call, values | {"slug": prefix + like.slug, "display_name": ""})
+
+    likes = listing.matching(tx, Space, call, tx.all(Space))
+    works = [functools.partial(make, like, prefix) for like in likes for prefix in call.prefixes()]
+    return _items(tx, works)
+
+
+def _made(tx: Transaction, call: Call, values: dict[str, Any]) -> Space:
     if "slug" not in values:
         raise bad_request("Space.Slug is required")
     existing = tx.by_slug(Space, "", values["slug"])
     if existing is not None and call.flag("allow_exists"):
-        return Answer.of(rendering.bare(tx, existing))
+        return existing
     moment = now()
     space = Space(
         id=str(uuid.uuid4()),
@@ -107,8 +97,18 @@ def create(tx: Transaction, call: Call) -> Answer:
         updated_at=moment,
         **values,
     )
-    space = replace(space, display_name=space.display_name or space.slug)
-    return Answer.of(rendering.bare(tx, tx.create(space)))
+    return tx.create(replace(space, display_name=space.display_name or space.slug))
+
+
+def _items(tx: Transaction, works: Sequence[Callable[[], Space]]) -> Answer:
+    items: list[dict[str, Any]] = []
+    for work in works:
+        try:
+            with tx.part():
+                items.append({"Space": rendering.bare(tx, work()), "Error": None})
+        except ApiError as error:
+            items.append({"Error": error.item()})
+    return Answer.of_items(items)
 
 
 def put(tx: Transaction, call: Call) -> Answer:
@@ -122,13 +122,39 @@ def put(tx: Transaction, call: Call) -> Answer:
 def patch(tx: Transaction, call: Call) -> Answer:
     """PATCH /space/{space}."""
     space = listing.get(tx, Space, call.identifier("space"))
-    changed = tx.update(space.changed(patched_values(space, call.patch())))
-    return Answer.of(rendering.bare(tx, changed))
+    return Answer.of(rendering.bare(tx, _patched(tx, space, call)))
+
+
+def patch_many(tx: Transaction, call: Call) -> Answer:
+    """PATCH /_space."""
+    call.require("where")
+    chosen = listing.matching(tx, Space, call, tx.all(Space))
+    return _items(tx, [functools.partial(_patched, tx, space, call) for space in chosen])
+
+
+def _patched(tx: Transaction, space: Space, call: Call) -> Space:
+    return tx.update(space.changed(patched_values(space, call.patch())))
 
 
 def delete(tx: Transaction, call: Call) -> Answer:
     """DELETE /space/{space}; one that holds anything only with `recursive=true`."""
-    space = listing.get(tx, Space, call.identifier("space"))
+    return Answer.of(_delete(tx, listing.get(tx, Space, call.identifier("space")), call))
+
+
+def delete_many(tx: Transaction, call: Call) -> Answer:
+    """DELETE /_space."""
+    call.require("where")
+    items: list[dict[str, Any]] = []
+    for space in listing.matching(tx, Space, call, tx.all(Space)):
+        try:
+            with tx.part():
+                items.append(_delete(tx, space, call))
+        except ApiError as error:
+            items.append({"Message": error.message, "Error": error.item()})
+    return Answer.of_items(items)
+
+
+def _delete(tx: Transaction, space: Space, call: Call) -> dict[str, Any]:
     residents = [
         resident
         for resident_type in RESIDENTS
@@ -145,7 +171,7 @@ def delete(tx: Transaction, call: Call) -> Answer:
     for resident in residents:
         tx.delete(resident)
     tx.delete(space)
-    return Answer.of(deleted(f"space {space.slug} deleted"))
+    return deleted(f"space {space.slug} deleted")
 
 
 def _check_free(tx: Transaction, space: Space, residents: list[Resident]) -> None:

@@ -338,20 +338,35 @@ def refresh(tx: Transaction, call: Call) -> Answer:
 
 
 def apply_many(tx: Transaction, call: Call) -> Answer:
-    """POST /unit/apply, what others need first; a dry run lists only what would be refused.
+    """POST /unit/apply, what others need first."""
+    return _act_on_many(tx, call, "Apply")
+
+
+def destroy_many(tx: Transaction, call: Call) -> Answer:
+    """POST /unit/destroy, what others need last."""
+    return _act_on_many(tx, call, "Destroy")
+
+
+def refresh_many(tx: Transaction, call: Call) -> Answer:
+    """POST /unit/refresh."""
+    return _act_on_many(tx, call, "Refresh")
+
+
+def _act_on_many(tx: Transaction, call: Call, action: str) -> Answer:
+    """Queue an action on every match; a dry run lists only the units that would refuse it.
 
     Clients of that time wait for every operation in the answer, so a dry run must not show any.
     """
     call.require("where")
     dry_run = call.flag("dry_run")
     items: list[dict[str, Any]] = []
-    chosen = listing.matching(tx, Unit, call, tx.all(Unit))
-    for unit in links.ordered(chosen, links.needs(tx)):
+    chosen = links.ordered(listing.matching(tx, Unit, call, tx.all(Unit)), links.needs(tx))
+    for unit in reversed(chosen) if action == "Destroy" else chosen:
         try:
             if dry_run:
-                operations.check_appliable(tx, unit)
+                operations.check(tx, unit, action)
             else:
-                queued = operations.queue(tx, unit, "Apply")
+                queued = operations.queue(tx, unit, action)
                 items.append({"Action": queued.to_json(), "Error": None})
         except ApiError as error:
             items.append({"Error": error.item()})

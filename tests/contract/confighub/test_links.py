@@ -127,7 +127,8 @@ def test_moved_link_closes_no_circle(scene: Scene) -> None:
     path = f"/space/{scene.space}/link/{link['LinkID']}"
     told = message(scene.client.patch(path, json={"ToUnitID": scene.unit("a")["UnitID"]}))
     assert "circle" in told
-    ok(scene.client.patch(path, json={"ToUnitID": scene.unit("d")["UnitID"]}))
+    turned = {"FromUnitID": scene.unit("c")["UnitID"], "ToUnitID": scene.unit("b")["UnitID"]}
+    ok(scene.client.patch(path, json=turned))
 
 
 def test_bulk_apply_takes_what_is_needed_first(scene: Scene) -> None:
@@ -179,6 +180,17 @@ def test_link_that_cannot_be_copied_is_told(scene: Scene) -> None:
     links = {item["Unit"]["Slug"]: item["Links"] for item in response.json()}
     assert "circle" in links["a"][0]["Error"]["Message"]
     assert links["b"] == []
+
+
+def test_link_is_copied_once(scene: Scene) -> None:
+    """A bulk clone over clones that exist leaves the links that they have."""
+    scene.link("a", "b")
+    to = make_space(scene.client, f"{scene.name}-to")
+    where = {"where": f"SpaceID = '{scene.space}'", "where_space": f"SpaceID = '{to}'"}
+    for _ in range(2):
+        items = ok(scene.client.post("/unit", params={**where, "allow_exists": "true"}, json={}))
+    assert [item["Links"] for item in items] == [[], []]
+    assert len(ok(scene.client.get(f"/space/{to}/link"))) == 1
 
 
 def test_needed_unit_stays(scene: Scene) -> None:

@@ -174,6 +174,32 @@ def test_trigger_changes_gates_of_what_is_there(client: httpx.Client, space: str
     assert read(client, unit)["ApplyGates"] == {}
 
 
+def test_bulk_deletion_of_triggers_opens_gates(client: httpx.Client, space: str) -> None:
+    """Triggers copied into a space close gates there, and deleted in bulk they open them again."""
+    make_trigger(client, make_space(client, "pattern"), "no-placeholders", Labels={"copy": "me"})
+    unit = make_unit(client, space, "u", BAD)
+    slug = ok(client.get(f"/space/{space}"))["Space"]["Slug"]
+    copy = {"where": "Labels.copy = 'me'", "where_space": f"Slug = '{slug}'"}
+    ok(client.post("/trigger", params=copy, json={}))
+    assert read(client, unit)["ApplyGates"] == {"tr/no-placeholders": True}
+    ok(client.delete("/trigger", params={"where": f"SpaceID = '{space}'"}))
+    assert read(client, unit)["ApplyGates"] == {}
+
+
+def test_refused_clone_is_one_item_of_many(client: httpx.Client, space: str) -> None:
+    """Where a source's trigger refuses one clone of many, the others are made."""
+    make_trigger(client, space, "no-placeholders", Event="PreClone")
+    make_unit(client, space, "bad", BAD)
+    make_unit(client, space, "good", GOOD)
+    make_space(client, "many-clones")
+    query = {"where": f"SpaceID = '{space}'", "where_space": "Slug = 'many-clones'"}
+    response = client.post("/unit", params=query, json={})
+    assert response.status_code == 207
+    bad, good = response.json()
+    assert "tr/no-placeholders" in bad["Error"]["Message"]
+    assert good["Unit"]["Slug"] == "good"
+
+
 def test_gates_are_no_change_of_the_unit(client: httpx.Client, space: str) -> None:
     """A client that read a unit before its gates changed may still replace it."""
     unit = make_unit(client, space, "u", BAD)
