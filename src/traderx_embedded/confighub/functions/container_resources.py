@@ -6,9 +6,10 @@ from typing import Any
 
 from traderx_embedded.confighub.functions.errors import FunctionError
 from traderx_embedded.confighub.functions.images import CONTAINER
+from traderx_embedded.confighub.functions.parameter import Parameter
 from traderx_embedded.confighub.functions.quantity import Quantity
 from traderx_embedded.confighub.functions.resource import Resource, Subject
-from traderx_embedded.confighub.functions.signature import Function, Parameter
+from traderx_embedded.confighub.functions.signature import Function
 from traderx_embedded.confighub.functions.values import Path
 
 # when a value that is there stays, compared with the wanted one

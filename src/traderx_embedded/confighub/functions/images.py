@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from traderx_embedded.confighub.functions.errors import FunctionError
+from traderx_embedded.confighub.functions.parameter import Parameter
 from traderx_embedded.confighub.functions.resource import Resource, Subject
-from traderx_embedded.confighub.functions.signature import Function, Parameter
+from traderx_embedded.confighub.functions.signature import Function
 from traderx_embedded.confighub.functions.values import Path
 
 # the grammars of the OCI distribution and image specifications

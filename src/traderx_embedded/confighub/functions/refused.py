@@ -5,7 +5,8 @@ dependencies; nothing that this project promises needs them. They are listed, so
 their arguments and say what this server says.
 """
 
-from traderx_embedded.confighub.functions.signature import Function, Parameter
+from traderx_embedded.confighub.functions.parameter import Parameter
+from traderx_embedded.confighub.functions.signature import Function
 
 FUNCTIONS = (
     Function(

@@ -7,8 +7,9 @@ from typing import Any
 from traderx_embedded.confighub import where
 from traderx_embedded.confighub.functions import attributes, paths
 from traderx_embedded.confighub.functions.errors import FunctionError
+from traderx_embedded.confighub.functions.parameter import Parameter
 from traderx_embedded.confighub.functions.resource import Resource, Subject
-from traderx_embedded.confighub.functions.signature import Function, Parameter
+from traderx_embedded.confighub.functions.signature import Function
 from traderx_embedded.confighub.where import Operator, Relation, WhereError
 
 _PLACEHOLDER_TEXT = "replaceme"

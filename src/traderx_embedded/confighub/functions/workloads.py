@@ -5,8 +5,9 @@ from typing import Any
 
 from traderx_embedded.confighub.functions.errors import FunctionError
 from traderx_embedded.confighub.functions.images import CONTAINER
+from traderx_embedded.confighub.functions.parameter import Parameter
 from traderx_embedded.confighub.functions.resource import Resource, Subject
-from traderx_embedded.confighub.functions.signature import Function, Parameter
+from traderx_embedded.confighub.functions.signature import Function
 from traderx_embedded.confighub.functions.values import Path
 
 _REPLICATED = frozenset({"apps/v1/Deployment", "apps/v1/ReplicaSet", "apps/v1/StatefulSet"})
