@@ -12,21 +12,34 @@ from tests.contract.confighub.confighub_process import make_space, make_unit
 from tests.contract.confighub.scripted_worker import make_target, make_worker
 from traderx_embedded.confighub.functions import catalogue
 
-PLAIN = ["target", "bridge_worker", "filter", "set", "tag", "link", "trigger"]
+PLAIN = [
+    *("target", "bridge_worker", "filter", "set", "tag", "link", "trigger"),
+    *("change_set", "view", "invocation"),
+]
+BULK = [
+    "/space",
+    "/_space",
+    "/unit",
+    "/unit/apply",
+    "/unit/approve",
+    "/unit/destroy",
+    "/unit/refresh",
+]
 TAILS = [
     *("", "/apply", "/destroy", "/refresh", "/approve"),
-    *("/data", "/live-state", "/unit_event", "/revision"),
+    *("/data", "/live-state", "/unit_event", "/revision", "/mutation", "/mutation/{1}"),
 ]
 NAMES = [
     *("Slug", "DisplayName", "Labels", "Annotations", "ToolchainType", "ProviderType", "Data"),
     *("TargetID", "SetID", "Version", "LastChangeDescription", "Parameters", "BridgeWorkerID"),
     *("From", "Where", "FromSpaceID", "FromUnitID", "ToUnitID", "SpaceID", "Secret", "spec"),
-    *("Event", "FunctionName", "Arguments", "Disabled", "Enforced"),
+    *("Event", "FunctionName", "Arguments", "Disabled", "Enforced", "Description", "FilterID"),
+    *("StartTagID", "Columns", "OrderBy", "OrderByDirection", "ToSpaceID", "Conflicts"),
 ]
 PARAMETERS = [
     *("where", "where_space", "filter", "contains", "include", "select", "summary", "upgrade"),
     *("restore", "revision_id", "upstream_space_id", "upstream_unit_id", "name_prefixes"),
-    *("dry_run", "allow_exists", "unit_id"),
+    *("dry_run", "allow_exists", "unit_id", "where_from", "where_to", "where_to_space"),
 ]
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -108,9 +121,7 @@ RIGHT = {
 odd_fields = st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=2)
 bodies = odd_fields.map(lambda odd: {**RIGHT, **odd}) | odd_fields | values
 paths = st.one_of(
-    st.sampled_from(
-        ["/space", "/unit", "/unit/apply", "/unit/approve", *(f"/{name}" for name in PLAIN)]
-    ),
+    st.sampled_from([*BULK, *(f"/{name}" for name in PLAIN)]),
     st.builds("/space/{}".format, identifiers),
     st.builds("/space/{}/{}".format, identifiers, st.sampled_from(["unit", *PLAIN])),
     st.builds("/space/{}/unit/{}{}".format, identifiers, identifiers, st.sampled_from(TAILS)),
