@@ -20,7 +20,7 @@ from typing import Any, cast
 import hypercorn.asyncio
 import hypercorn.config
 
-from traderx_embedded.confighub import operations, server, workers
+from traderx_embedded.confighub import june_2026, operations, server, workers
 from traderx_embedded.confighub.store import Store
 from traderx_embedded.confighub.stream import Streams
 
@@ -57,6 +57,12 @@ def _arguments() -> argparse.Namespace:
         default=1800.0,
         help="an operation that has not ended by then is ended",
     )
+    parser.add_argument(
+        "--generation",
+        choices=("2025-08", june_2026.NAME),
+        default="2025-08",
+        help="of the API that is spoken; the later one as far as our client calls it",
+    )
     return parser.parse_args()
 
 
@@ -90,7 +96,13 @@ async def _serve(
     port = listener.getsockname()[1]
     await store.run(workers.disconnect_all)
     streams = Streams(store, heartbeat_s=arguments.heartbeat_s)
-    services = server.Services(store=store, streams=streams, token=token, port=port)
+    services = server.Services(
+        store=store,
+        streams=streams,
+        token=token,
+        port=port,
+        speaks_2026=arguments.generation == june_2026.NAME,
+    )
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

@@ -18,7 +18,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from traderx_embedded.confighub import approval, invoking, residents, spaces, units, workers
+from traderx_embedded.confighub import (
+    approval,
+    invoking,
+    june_2026,
+    residents,
+    spaces,
+    units,
+    workers,
+)
 from traderx_embedded.confighub.call import Answer, Call
 from traderx_embedded.confighub.errors import ApiError, bad_request, unauthorized
 from traderx_embedded.confighub.store import Store, Transaction
@@ -42,6 +50,7 @@ class Services:
     streams: Streams
     token: str
     port: int
+    speaks_2026: bool = False
 
     def __repr__(self) -> str:
         """Keep the token out of logs."""
@@ -123,14 +132,17 @@ def _api_routes(services: Services) -> list[Route]:
     return [
         Route(f"/api{path}", _endpoint(_authenticated(services, handler)), methods=[method])
         for method, path, handler in table
+        if not services.speaks_2026 or june_2026.has_route(path)
     ]
 
 
 def _open_routes(services: Services) -> list[Route]:
+    version = {"Version": june_2026.VERSION} if services.speaks_2026 else {}
+
     async def info(request: Request) -> Response:
         del request
         return _response(
-            Answer.of({"Build": "traderx-embedded", "WorkerPort": str(services.port)}),
+            Answer.of({"Build": "traderx-embedded", "WorkerPort": str(services.port), **version}),
         )
 
     async def login(request: Request) -> Response:
@@ -190,7 +202,11 @@ def _authenticated(services: Services, handler: Handler) -> Endpoint:
         if not known:  # before the body of a stranger is kept
             await services.store.run(lambda tx: _require_session(tx, token, services.token))
         call = await _call(request)
-        return _response(await services.store.run(lambda tx: handler(tx, call)))
+        return _response(await services.store.run(lambda tx: answer(tx, call)))
+
+    def answer(tx: Transaction, call: Call) -> Answer:
+        given = handler(tx, call)
+        return june_2026.answer(tx, given) if services.speaks_2026 else given
 
     return endpoint
 

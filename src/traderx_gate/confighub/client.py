@@ -23,6 +23,7 @@ from traderx_gate.confighub.entities import (
     UnitSet,
     Worker,
 )
+from traderx_gate.confighub.generations import Generation
 from traderx_gate.errors import ConfigHubError, UnreachableError
 
 CONNECT_TIMEOUT_S = 5.0
@@ -168,6 +169,14 @@ class ConfigHub:
 
     # Info
 
+    @functools.cached_property
+    def generation(self) -> Generation:
+        """Which API the server speaks; asked once."""
+        return Generation.of(self.info())
+
+    def _unit(self, body: Mapping[str, Any], status: Mapping[str, Any] | None = None) -> Unit:
+        return Unit.from_json(body, status=status, live=self.generation.live_objects)
+
     @_parsed
     def info(self) -> Mapping[str, Any]:
         """Return what the server says of itself."""
@@ -210,7 +219,9 @@ class ConfigHub:
 
     @_parsed
     def set_list(self, space: Space) -> tuple[UnitSet, ...]:
-        """Return the sets of a space."""
+        """Return the sets of a space; none of a server that knows no sets."""
+        if not self.generation.has_sets:
+            return ()
         found = self._request("GET", f"/space/{space.id}/set")
         return tuple(UnitSet.from_json(item["Set"]) for item in found or ())
 
@@ -268,7 +279,7 @@ class ConfigHub:
         query = {"upstream_space_id": upstream.space_id, "upstream_unit_id": upstream.id}
         body = {"Slug": upstream.slug, "ToolchainType": TOOLCHAIN, "Labels": dict(labels)}
         path = f"/space/{space.id}/unit"
-        return Unit.from_json(self._request("POST", path, query=query, body=body))
+        return self._unit(self._request("POST", path, query=query, body=body))
 
     @_parsed
     def unit_create(
@@ -281,7 +292,7 @@ class ConfigHub:
             "Labels": dict(labels),
             "Data": base64.b64encode(data).decode(),
         }
-        return Unit.from_json(self._request("POST", f"/space/{space.id}/unit", body=body))
+        return self._unit(self._request("POST", f"/space/{space.id}/unit", body=body))
 
     def unit_delete(self, unit: Unit) -> None:
         """Delete a unit with its history; what is live of it stays in the cluster."""
@@ -305,20 +316,20 @@ class ConfigHub:
     def unit_get(self, unit: Unit) -> Unit:
         """Return a unit as it is now."""
         found = self._request("GET", f"/space/{unit.space_id}/unit/{unit.id}")
-        return Unit.from_json(found["Unit"], status=found.get("UnitStatus"))
+        return self._unit(found["Unit"], found.get("UnitStatus"))
 
     @_parsed
     def unit_list(self, space: Space) -> tuple[Unit, ...]:
         """Return the units of a space, by slug, with their data."""
         query = {"include": "UnitEventID,TargetID,UpstreamUnitID,SpaceID"}
         found = self._request("GET", f"/space/{space.id}/unit", query=query)
-        units = (Unit.from_json(i["Unit"], status=i.get("UnitStatus")) for i in found or ())
+        units = (self._unit(i["Unit"], i.get("UnitStatus")) for i in found or ())
         return tuple(sorted(units, key=lambda unit: unit.slug))
 
     @_parsed
     def unit_set_target(self, unit: Unit, target: Target) -> Unit:
         """Say where a unit is applied to."""
-        return Unit.from_json(
+        return self._unit(
             self._request(
                 "PATCH",
                 f"/space/{unit.space_id}/unit/{unit.id}",
@@ -341,7 +352,7 @@ class ConfigHub:
             "LastChangeDescription": change,
             "Version": unit.version,
         }
-        return Unit.from_json(self._request("PUT", path, body=body))
+        return self._unit(self._request("PUT", path, body=body))
 
     # Workers
 

@@ -66,8 +66,8 @@ class Unit:
     apply_gates: frozenset[str] = frozenset()
 
     @classmethod
-    def from_json(cls, body: Json, *, status: Json | None = None) -> Self:
-        """Read a Unit, and the UnitStatus beside it."""
+    def from_json(cls, body: Json, *, status: Json | None = None, live: str = "LiveState") -> Self:
+        """Read a Unit, the UnitStatus beside it, and the live objects from the field named."""
         return cls(
             id=body["UnitID"],
             space_id=body["SpaceID"],
@@ -81,7 +81,7 @@ class Unit:
             target_id=_id(body, "TargetID"),
             upstream_unit_id=_id(body, "UpstreamUnitID"),
             upstream_revision=body.get("UpstreamRevisionNum", 0),
-            live_state=_bytes(body, "LiveState"),
+            live_state=_bytes(body, live),
             status=str((status or {}).get("Status") or ""),
             apply_gates=frozenset(body.get("ApplyGates") or ()),
         )

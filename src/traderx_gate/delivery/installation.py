@@ -135,6 +135,9 @@ class Installation:
         self.report(f"{space.slug}: {len(self.layout.filters)} filters, {len(missing)} made")
 
     def _sets(self, base: Space) -> None:
+        if not self.confighub.generation.has_sets:
+            self.report(f"{base.slug}: no sets: this ConfigHub knows none, filters do for them")
+            return
         present = {item.slug for item in self.confighub.set_list(base)}
         missing = [spec for spec in self.layout.sets if spec.name not in present]
         for spec in missing:

@@ -7,6 +7,7 @@ from traderx_gate.application.layout import Layout
 from traderx_gate.confighub import Filter, Target, Unit, UnitSet, Worker
 from traderx_gate.verdict import Observation
 
+NO_SETS = "none: this ConfigHub knows no sets"
 RECENT = dt.timedelta(seconds=30)
 """Three heartbeats (`reference/confighub.md` 5); ConfigHub itself gives a worker up after them."""
 
@@ -94,8 +95,25 @@ def filters(stored: Sequence[Filter], layout: Layout, *, project: str) -> Iterat
         )
 
 
-def sets(stored: Sequence[UnitSet], layout: Layout, *, project: str) -> Iterator[Observation]:
-    """Tell of every set of the layout whether it is there with its labels."""
+def sets(
+    stored: Sequence[UnitSet] | None, layout: Layout, *, project: str
+) -> Iterator[Observation]:
+    """Tell of every set of the layout whether it is there with its labels.
+
+    Args:
+        stored: The sets of the base; None of a server that knows no sets, where none is installed.
+        layout: What is installed otherwise.
+        project: The project's name.
+    """
+    if stored is None:
+        for spec in layout.sets:
+            yield Observation(
+                subject=f"set {project}-base/{spec.name}",
+                expected=NO_SETS,
+                seen=NO_SETS,
+                met=True,
+            )
+        return
     by_slug = {item.slug: item.labels for item in stored}
     for spec in layout.sets:
         labels = by_slug.get(spec.name)
