@@ -22,7 +22,7 @@ COMPLETE_EXITS = (0, 1)
 """pytest's exit statuses of a session that ran to its end; 2 to 5: interrupted, broken, empty."""
 
 NOT_PROOF = {
-    Outcome.ERRORED: "the check itself broke",
+    Outcome.ERRORED: "could not be checked",
     Outcome.SKIPPED: "was skipped",
     Outcome.XFAILED: "was expected to fail",
     Outcome.XPASSED: "passed though it was expected to fail",

@@ -89,7 +89,7 @@ OF_CONFIGHUB: tuple[Damage, ...] = (
         inflict=deleted_unit(f"{PEOPLE}-service"),
         claims=of(PEOPLE, LIVE, REVISIONS, APPLICATION, ROUTES, ENDPOINTS, IMAGES, CONFIGURED)
         | {UPSTREAM, UNMANAGED},
-        says=f"no unit {PEOPLE}-service",
+        says=f"could not be checked space tests-traderx-dev has no unit {PEOPLE}-service",
     ),
     Damage(
         name="unit made anew instead of cloned",
