@@ -209,7 +209,14 @@ def test_quantity_is_written_canonically(text: str, factor: int, written: str) -
         (("where-filter", "*", "spec.replicas >"), "where:"),
         (("where-filter", "*", "LEN(spec) > 1"), "path on the left"),
         (("yq", ".spec"), "evaluates no yq expressions; get-string-path"),
-        (("cel-validate", "r.spec"), "evaluates no CEL expressions; where-filter"),
+        (("cel-validate", "r.spec"), "does not evaluate to a boolean"),
+        (("cel-validate", "r.kind =="), "failed to compile expression r.kind =="),
+        (("cel-validate", "other.kind == 'A'"), "undeclared reference to 'other'"),
+        (("cel-validate", "true || " * 300 + "true"), "at most 2048"),
+        (
+            ("cel-validate", "[1,2,3,4].all(a, " * 10 + "true" + ")" * 10),
+            "takes more than 100000 steps",
+        ),
         (("bogus",), "invoke bogus: function does not exist"),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else None,
@@ -257,6 +264,10 @@ def test_getter_returns_values(call: tuple[Any, ...], values: list[Any]) -> None
         (("is-approved", "1"), False),
         (("is-approved",), False),
         (("is-approved", "0"), True),
+        (("cel-validate", "r.kind != 'Deployment' || r.spec.replicas > 1"), True),
+        (("cel-validate", "r.kind != 'Deployment' || r.spec.replicas > 2"), False),
+        (("cel-validate", "r.spec.replicas > 1"), False),
+        (("cel-validate", "has(r.metadata.namespace) && r.metadata.name == 'web'"), True),
         (("where-filter", "apps/v1/Deployment", "spec.replicas > 1"), True),
         (("where-filter", "v1/Service", "spec.replicas > 1"), False),
         (("where-filter", "*", "spec.replicas = 2 AND metadata.name = 'other'"), False),
@@ -282,6 +293,15 @@ def test_placeholders_are_found(old: str, new: str) -> None:
     outcome = run("no-placeholders", data=MANIFEST.replace(old, new))
     assert outcome.output[0]["Passed"] is False
     assert len(outcome.output[0]["Details"]) == 1
+
+
+def test_expression_that_does_not_hold_names_the_resource() -> None:
+    """What fails a CEL expression is told by resource, also where it cannot be evaluated."""
+    (told,) = run("cel-validate", "r.spec.replicas > 1").output
+    (detail,) = told["Details"]
+    assert "could not be evaluated on resource demo/web: no such member" in detail
+    (told,) = run("cel-validate", "r.kind == 'Service'").output
+    assert told["Details"] == ["resource demo/web failed validation expression r.kind == 'Service'"]
 
 
 def test_approval_is_of_the_data_as_it_is() -> None:

@@ -1,5 +1,6 @@
 """Functions that say whether data is valid: the ones that triggers make gates of."""
 
+import importlib
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +76,25 @@ def _where_filter(subject: Subject, resource_type: str, expression: str) -> dict
     return result(passed=matched)
 
 
+def _cel_validate(subject: Subject, expression: str) -> dict[str, Any]:
+    # imported when it is needed: 15 MiB that most servers never use
+    cel = importlib.import_module("traderx_embedded.confighub.functions.cel")
+    holds = cel.compiled(expression)
+    details = []
+    for resource in subject.resources:
+        try:
+            if not holds(resource.document.value()):
+                details.append(
+                    f"resource {resource.name} failed validation expression {expression}"
+                )
+        except ValueError as error:
+            details.append(
+                f"validation expression {expression} could not be evaluated on resource "
+                f"{resource.name}: {error}"
+            )
+    return result(passed=not details, details=details)
+
+
 def _known() -> list[str]:
     return [known.value for known in _COMPARISONS]
 
@@ -118,6 +138,20 @@ FUNCTIONS = (
             ),
         ),
         run=_is_approved,
+        output=("passed", "ValidationResult"),
+    ),
+    Function(
+        name="cel-validate",
+        description="Pass if a CEL expression is true of every resource",
+        parameters=(
+            Parameter(
+                name="validation-expr",
+                description="CEL expression; r is the resource",
+                data_type="CEL",
+                example="r.kind != 'Deployment' || r.spec.replicas > 1",
+            ),
+        ),
+        run=_cel_validate,
         output=("passed", "ValidationResult"),
     ),
     Function(
