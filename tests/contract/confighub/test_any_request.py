@@ -166,6 +166,7 @@ LIKELY = {
         "spec.template.spec.containers.?name=web.image",
     ],
     "attribute-value": ["x", "1", "true", "", "a: b", "\n"],
+    "yq-expression": [".spec.odd[]", ".spec | select(.replicas == 2)", ".a.b[0]", ".kind.x", ".["],
     "validation-expr": ["r.kind == 'A'", "r.spec.odd.all(o, o.x == 1)", "r.", "r"],
     "where-expression": ["spec.replicas > 1", "spec.odd.0.x = 'a' AND kind != 'b'", "kind"],
 }

@@ -357,7 +357,6 @@ REFUSED_TRIGGERS = {
     "odd-event": body("no-placeholders", Event="Never"),
     "no-function": body(""),
     "unknown-function": body("bogus"),
-    "not-run-here": body("yq", ".kind"),
     "getter": body("get-replicas"),
     "no-toolchain": body("no-placeholders", ToolchainType=""),
     "odd-toolchain": body("no-placeholders", ToolchainType="AppConfig/Properties"),

@@ -208,7 +208,10 @@ def test_quantity_is_written_canonically(text: str, factor: int, written: str) -
         (("set-string-path", "*", "a..b", "x"), "segments"),
         (("where-filter", "*", "spec.replicas >"), "where:"),
         (("where-filter", "*", "LEN(spec) > 1"), "path on the left"),
-        (("yq", ".spec"), "evaluates no yq expressions; get-string-path"),
+        (("yq", ".a = 1"), "beyond what is evaluated here"),
+        (("yq", ".a | range(9)"), "beyond what is evaluated here"),
+        (("yq", "." + "a" * 2000), "beyond what is evaluated here"),
+        (("yq", ".kind.x"), "evaluation failed: Cannot index string"),
         (("cel-validate", "r.spec"), "does not evaluate to a boolean"),
         (("cel-validate", "r.kind =="), "failed to compile expression r.kind =="),
         (("cel-validate", "other.kind == 'A'"), "undeclared reference to 'other'"),
@@ -302,6 +305,40 @@ def test_expression_that_does_not_hold_names_the_resource() -> None:
     assert "could not be evaluated on resource demo/web: no such member" in detail
     (told,) = run("cel-validate", "r.kind == 'Service'").output
     assert told["Details"] == ["resource demo/web failed validation expression r.kind == 'Service'"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        (".kind", "Service\n---\nDeployment\n"),
+        (".spec.replicas", "null\n---\n2\n"),
+        ('select(.kind == "Deployment") | .spec.replicas', "2\n"),
+        ('select(.kind != "Service").spec', None),
+        (
+            ".spec.template.spec.containers[0].image",
+            "null\n---\nregistry:5000/finos/web:v1.2.3\n",
+        ),
+        (".spec.template.spec.containers[].name", "web\nside\n"),
+        (".metadata", "name: web\nnamespace: demo\n---\nname: web\nnamespace: demo\n"),
+        ('.metadata["name"]', "web\n---\nweb\n"),
+        ('."[]"', "null\n---\nnull\n"),
+        (".spec.template.spec.containers | length", "0\n---\n2\n"),
+        (
+            '.spec.template.spec.containers[] | select(.name == "web").resources.requests',
+            None,
+        ),
+        (
+            '.spec.template.spec.containers[] | select(.name == "web") | .env[0]',
+            "name: HOST\nvalue: database\n",
+        ),
+    ],
+)
+def test_yq_paths(expression: str, told: str | None) -> None:
+    """Paths, select, length and pipes of them give YAML, document by document; all else is told."""
+    outcome = run("yq", expression)
+    assert outcome.success is (told is not None)
+    assert (outcome.output or {}).get("Payload") == told
+    assert outcome.output_type == ("YAML" if told is not None else "")
 
 
 def test_approval_is_of_the_data_as_it_is() -> None:

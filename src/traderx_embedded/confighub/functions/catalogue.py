@@ -6,9 +6,9 @@ from traderx_embedded.confighub.functions import (
     attributes,
     container_resources,
     images,
-    refused,
     validation,
     workloads,
+    yq,
 )
 from traderx_embedded.confighub.functions.signature import Function
 
@@ -20,7 +20,7 @@ _FUNCTIONS = (
     *container_resources.FUNCTIONS,
     *attributes.FUNCTIONS,
     *validation.FUNCTIONS,
-    *refused.FUNCTIONS,
+    *yq.FUNCTIONS,
 )
 
 BY_TOOLCHAIN: Mapping[str, Mapping[str, Function]] = {

@@ -32,7 +32,6 @@ class Function:
         output: What is returned, and its `OutputType`; empty where nothing is.
         mutating: Whether it changes data.
         repeated: Whether the last parameter may be given more than once.
-        refusal: Why this server does not run it; empty where it does.
     """
 
     name: str
@@ -42,7 +41,6 @@ class Function:
     output: tuple[str, str] = ("", "")
     mutating: bool = False
     repeated: bool = False
-    refusal: str = ""
 
     @property
     def validating(self) -> bool:
@@ -77,10 +75,8 @@ class Function:
             cast: Whether integers and booleans may be given as strings.
 
         Raises:
-            FunctionError: The arguments do not fit, or this server does not run the function.
+            FunctionError: The arguments do not fit.
         """
-        if self.refusal:
-            raise FunctionError(f"{self.name}: {self.refusal}")
         given: dict[str, list[Any]] = {}
         for position, argument in enumerate(arguments):
             parameter = self._parameter(argument, position, len(arguments))
