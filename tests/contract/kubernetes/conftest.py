@@ -19,11 +19,10 @@ from tests.contract.kubernetes.laboratory import Connection, Laboratory
 def _left_out(config: pytest.Config) -> tuple[Difference, ...]:
     if not config.getoption("--kubeconfig"):
         return ()
-    lacking = os.environ.get("TRADERX_CLUSTER_WITHOUT", "").split()
     try:
-        return differences.of_a_cluster(lacking)
+        return differences.of_a_cluster(os.environ.get(differences.LACKING, "").split())
     except ValueError as error:
-        raise pytest.UsageError(f"TRADERX_CLUSTER_WITHOUT: {error}") from error
+        raise pytest.UsageError(f"{differences.LACKING}: {error}") from error
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

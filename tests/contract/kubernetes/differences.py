@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+LACKING = "TRADERX_CLUSTER_WITHOUT"
 TABLE = Path(__file__).with_suffix(".toml")
 
 

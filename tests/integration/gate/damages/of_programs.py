@@ -50,7 +50,7 @@ SWITCHED: tuple[Switched, ...] = (
     (FEED, "lose-trades", frozenset({TOLD}), "1 lost, 0 duplicate"),
     (FEED, "duplicate-all", ROUND_TRIPS, "1 duplicate"),
     (FEED, "duplicate-trades", frozenset({TOLD}), "0 lost, 1 duplicate"),
-    (FEED, "ignore-subscriptions", frozenset({TOLD}), "1 lost, 0 duplicate"),
+    (FEED, "ignore-subscriptions", ROUND_TRIPS, "did not confirm a subscription"),
     (FEED, "wrong-application", of(FEED, APPLICATION, ROUTES) | ROUND_TRIPS | {INGRESS}, "TraderX"),
     (TRADES, "publish-nothing", ROUND_TRIPS, "1 lost"),
     (TRADES, "publish-twice", ROUND_TRIPS, "1 duplicate"),
