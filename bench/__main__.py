@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import auto_apply, commands, pods, resources
+from bench import auto_apply, commands, confighub, pods, resources
 from bench.machine import machine
 from bench.measurement import Measurement, table
 from bench.throwaway import BenchError, throwaway
@@ -57,6 +57,7 @@ def measure() -> list[Measurement]:
             pods.starting,
             pods.data_path,
             resources.filtering,
+            confighub.answering,
         ):
             print(f"bench: {group.__module__}.{group.__name__}", file=sys.stderr, flush=True)
             found += group(place)
