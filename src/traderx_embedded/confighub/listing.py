@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from traderx_embedded.confighub import predicate, rendering
 from traderx_embedded.confighub.attributes import attributes_of, parse_uuid
 from traderx_embedded.confighub.call import Call
-from traderx_embedded.confighub.entities import Entity, Filter, Named, Resident, Space
+from traderx_embedded.confighub.data_filter import ANY, DataFilter
+from traderx_embedded.confighub.entities import Entity, Filter, Named, Resident, Space, Unit
 from traderx_embedded.confighub.errors import bad_request, not_found
 from traderx_embedded.confighub.store import Transaction
 from traderx_embedded.confighub.where import WhereError
@@ -47,19 +48,26 @@ def get_resident(
 def matching(
     tx: Transaction, entity_type: type[AnEntity], call: Call, candidates: Iterable[AnEntity]
 ) -> list[AnEntity]:
-    """Return the candidates that `where`, `filter` and `contains` of the call let through.
+    """Return the candidates that the call lets through.
+
+    By `where`, `filter` and `contains`; units by `where_data` and `resource_type` too.
 
     Raises:
         ApiError: The expression is malformed or the filter does not fit.
     """
+    stored = _stored_filter(tx, entity_type, call)
     tests = [
         compiled(text, entity_type)
-        for text in (call.query.get("where"), _stored_where(tx, entity_type, call))
+        for text in (call.query.get("where"), _stored_where(stored))
         if text
     ]
     found = [item for item in candidates if all(test(item, tx.find) for test in tests)]
     contains = call.query.get("contains")
-    return [item for item in found if _contains(item, contains)] if contains else found
+    if contains:
+        found = [item for item in found if _contains(item, contains)]
+    for wanted in _data_filters(entity_type, call, stored):
+        found = [item for item in found if _says(tx, item, wanted)]
+    return found
 
 
 def spaces(tx: Transaction, where: str) -> list[Space]:
@@ -84,19 +92,45 @@ def compiled(text: str, entity_type: type[Entity]) -> predicate.Predicate:
         raise bad_request(str(error)) from error
 
 
-def _stored_where(tx: Transaction, entity_type: type[Entity], call: Call) -> str:
+def _stored_filter(tx: Transaction, entity_type: type[Entity], call: Call) -> Filter | None:
     identifier = parse_uuid(call.query.get("filter"), where="filter")
     if identifier is None:
-        return ""
+        return None
     stored = get(tx, Filter, identifier)
     if stored.from_ != entity_type.__name__:
         raise bad_request(
             f"filter {stored.slug!r} is for {stored.from_}, not for {entity_type.__name__}"
         )
-    if stored.where_data or stored.resource_type:
-        raise bad_request(f"filter {stored.slug!r}: WhereData and ResourceType are not supported")
+    return stored
+
+
+def _stored_where(stored: Filter | None) -> str:
+    if stored is None:
+        return ""
     scope = f"SpaceID = '{stored.from_space_id}'" if stored.from_space_id else ""
     return " AND ".join(part for part in (stored.where, scope) if part)
+
+
+def _data_filters(entity_type: type[Entity], call: Call, stored: Filter | None) -> list[DataFilter]:
+    given = [(call.query.get("resource_type", ""), call.query.get("where_data", ""))]
+    if stored is not None:
+        given.append((stored.resource_type, stored.where_data))
+    filters = [
+        DataFilter(resource_type=kind or ANY, expression=expression)
+        for kind, expression in given
+        if kind or expression
+    ]
+    if filters and entity_type is not Unit:
+        raise bad_request(f"where_data and resource_type choose units, not {entity_type.__name__}")
+    for wanted in filters:
+        wanted.check()
+    return filters
+
+
+def _says(tx: Transaction, item: Entity, wanted: DataFilter) -> bool:
+    return isinstance(item, Unit) and wanted.matches(
+        item, lambda: tx.data(item.id, item.head_revision_num)
+    )
 
 
 def _contains(entity: Entity, text: str) -> bool:

@@ -67,6 +67,10 @@ def extended(
             shown[name] = _related(tx, name, related, select)
     if isinstance(entity, Revision) and "UserID" in include:
         shown["User"] = user(tx)
+    if isinstance(entity, Unit) and "ApprovedBy" in include:
+        shown["ApprovedBy"] = [user(tx) for _ in entity.approved_by]
+    if "OrganizationID" in include:
+        shown["Organization"] = organization(tx)
     return shown
 
 
@@ -136,6 +140,17 @@ def unit_status(unit: Unit) -> dict[str, Any]:
         "ActionTerminatedAt": unit.action_terminated_at,
         "Drift": unit.drift,
         "Status": ended.get(unit.action_status, unit.action_status),
+    }
+
+
+def organization(tx: Transaction) -> dict[str, Any]:
+    """Return the one organization of this server."""
+    return {
+        "OrganizationID": tx.organization_id,
+        "Slug": "embedded",
+        "DisplayName": "Embedded",
+        "ExternalID": "embedded",
+        "EntityType": "Organization",
     }
 
 

@@ -195,7 +195,8 @@ def upgraded(tx: Transaction, unit: Unit, call: Call) -> tuple[Unit, tuple[Confl
     """
     upstream = tx.find(Unit, unit.upstream_unit_id) if unit.upstream_unit_id else None
     if upstream is None:
-        raise bad_request(f"unit {unit.slug!r} has no upstream unit to upgrade from")
+        gone = "its upstream unit was deleted" if unit.upstream_unit_id else "it is no clone"
+        raise bad_request(f"unit {unit.slug!r} has no upstream unit to upgrade from: {gone}")
     number, since = upstream.head_revision_num, unit.upstream_revision_num
     if number == since:
         return unit, ()

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from traderx_embedded.confighub import links, listing, triggers
 from traderx_embedded.confighub.arguments import parse_arguments
 from traderx_embedded.confighub.attributes import now
+from traderx_embedded.confighub.data_filter import DataFilter
 from traderx_embedded.confighub.entities import (
     BridgeWorker,
     ChangeSet,
@@ -138,6 +139,9 @@ def _check_filter(tx: Transaction, filter_: Filter) -> None:
         listing.get(tx, Space, filter_.from_space_id)
     if filter_.where:
         listing.compiled(filter_.where, filterable[filter_.from_])
+    DataFilter(expression=filter_.where_data).check()
+    if (filter_.where_data or filter_.resource_type) and filter_.from_ != "Unit":
+        raise bad_request("Filter.WhereData and ResourceType choose units: From has to be Unit")
 
 
 def _check_change_set(tx: Transaction, change_set: ChangeSet) -> None:

@@ -40,6 +40,7 @@ PARAMETERS = [
     *("where", "where_space", "filter", "contains", "include", "select", "summary", "upgrade"),
     *("restore", "revision_id", "upstream_space_id", "upstream_unit_id", "name_prefixes"),
     *("dry_run", "allow_exists", "unit_id", "where_from", "where_to", "where_to_space"),
+    *("where_data", "resource_type"),
 ]
 DEPLOYMENT = """\
 apiVersion: apps/v1

@@ -201,6 +201,16 @@ def test_upgrade_without_upstream_is_refused(client: httpx.Client, name: str) ->
     assert "no upstream unit" in response.json()["Message"]
 
 
+def test_upgrade_from_a_deleted_upstream_is_refused(pair: Pair) -> None:
+    """A clone outlives its upstream, keeps what it has, and an upgrade says what is missing."""
+    ok(pair.client.delete(unit_path(pair.upstream)))
+    before = pair.read(pair.clone)
+    response = pair.client.patch(unit_path(pair.clone), params={"upgrade": "true"}, content=b"null")
+    assert response.status_code == 400
+    assert "its upstream unit was deleted" in response.json()["Message"]
+    assert pair.read(pair.clone) == before
+
+
 def test_mutation_sources_say_which_change_wrote_what(pair: Pair) -> None:
     """MutationSources name the mutation behind each path; an override is what upgrades skip."""
     pair.change(pair.upstream, "shop:v1", "shop:v2")
