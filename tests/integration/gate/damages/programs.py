@@ -124,15 +124,17 @@ def replaced(service: str) -> Inflict:
 
     @contextmanager
     def inflict(gate: Gate) -> Iterator[None]:
-        pods = gate.pods(service)
-        gate.kube.delete(ref("Pod", pods[0]["name"]))
+        labels = f"app={service}"
+        # ready or not: it may be a repair
+        first, *others = (p for p in gate.kube.pods(NAMESPACE, labels=labels) if not p.deleting)
+        gate.kube.delete(ref("Pod", first.name))
         until(
             polling(
-                lambda: gate.kube.pods(NAMESPACE, labels=f"app={service}"),
+                lambda: gate.kube.pods(NAMESPACE, labels=labels),
                 every_s=0.05,
                 deadline=Deadline(DEADLINE_S),
             ),
-            lambda seen: sum(p.ready and p.name != pods[0]["name"] for p in seen) == len(pods),
+            lambda seen: sum(p.ready and p.name != first.name for p in seen) == 1 + len(others),
             what=f"a pod of {service} to be replaced",
         )
         yield
