@@ -8,7 +8,7 @@ from traderx_embedded.confighub.functions.errors import FunctionError
 from traderx_embedded.confighub.merge.values import Path, differences, same
 
 # Each edit reads the document again: characters read in all, beyond which it is written anew.
-_READING_LIMIT = 8 * 2**20
+_READING_LIMIT = 2 * 2**20
 
 
 def rewritten(text: str, value: Any) -> str:
