@@ -48,7 +48,6 @@ from tests.integration.gate.damages.programs import (
 Switched = tuple[str, str, frozenset[str], str]
 Races = Mapping[tuple[str, str], frozenset[str]]
 
-REFUSALS = frozenset({UNKNOWN, INVALID})
 SWITCHED: tuple[Switched, ...] = (
     (FEED, "lose-some", frozenset({TOLD}), "lost"),
     (FEED, "lose-trades", frozenset({TOLD}), "1 lost, 0 duplicate"),
@@ -101,12 +100,14 @@ SWITCHED: tuple[Switched, ...] = (
         of(ACCOUNTS, APPLICATION, ROUTES)
         | of(POSITIONS, APPLICATION, ROUTES)
         | ROUND_TRIPS
-        | REFUSALS
-        | {INGRESS},
+        | {SUMS, INVALID, INGRESS},
         "200 []",
     ),
 )
 """Defects of programs that leave what is stored as it should be: service, switch, claims, words."""
+BEHIND_THE_DATABASE = (
+    of(ACCOUNTS, APPLICATION, ROUTES) | of(POSITIONS, APPLICATION, ROUTES) | {INGRESS}
+)
 RACES: Races = {
     # which messages are lost is chance; an order that is lost is not settled either
     (FEED, "lose-some"): frozenset({SETTLED, MOVED}),
@@ -115,13 +116,23 @@ RACES: Races = {
     (POSITIONS, "trades-repeated"): frozenset({SETTLED}),
     # its readiness probe asks for people: after three failures it is not ready
     (PEOPLE, "empty-data"): of(PEOPLE, ROLLOUT, ASTRAY, ENDPOINTS) | {EVENTS, REACHED, LEADS},
+    # who asks the database waits with it, or is tried again by its probe in time, or not
+    (DATABASE, "slow"): BEHIND_THE_DATABASE | TRADE,
+    (DATABASE, "unavailable"): of(POSITIONS, ROLLOUT, ASTRAY, ENDPOINTS)
+    | of(DATABASE, RESTARTED, ROLLOUT, ASTRAY, ENDPOINTS)
+    | {EVENTS, LEADS, REACHED},
+    (DATABASE, "empty-data"): frozenset({EVENTS, UNKNOWN}),
+    # whether the books are read before or after the orders of the other claims
+    (PROCESSOR, "never-settle"): frozenset({MOVED}),
+    (PROCESSOR, "position-unmoved"): frozenset({SUMS}),
+    (PROCESSOR, "position-reversed"): frozenset({SUMS}),
 }
 """What may be false too, by service and switch."""
 SPOILING: tuple[Switched, ...] = (
     (TRADES, "accept-unknown", frozenset({UNKNOWN}), "unknown security"),
-    (PROCESSOR, "never-settle", frozenset({SETTLED, MOVED, SUMS}), "Processing"),
-    (PROCESSOR, "position-unmoved", frozenset({MOVED, TOLD, SUMS}), "position of account"),
-    (PROCESSOR, "position-reversed", frozenset({MOVED, TOLD, SUMS}), "position of account"),
+    (PROCESSOR, "never-settle", frozenset({SETTLED, SUMS}), "states New"),
+    (PROCESSOR, "position-unmoved", frozenset({MOVED, TOLD}), "position in AAPL after"),
+    (PROCESSOR, "position-reversed", frozenset({MOVED, TOLD}), "position in AAPL after"),
 )
 """Those that do not."""
 
@@ -196,6 +207,7 @@ OF_PROGRAMS: tuple[Damage, ...] = (
             inflict=with_fresh_books(switched(service, switch)),
             claims=claims,
             says=says,
+            races=RACES.get((service, switch), frozenset()),
         )
         for service, switch, claims, says in SPOILING
     ),
