@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import urllib3
-from kubernetes.client.api.core_v1_api import CoreV1Api
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
@@ -35,6 +34,9 @@ def execute(
         KubernetesError: The API refuses, for instance because the pod does not run.
         UnreachableError: Nothing answers.
     """
+    # here, because it takes half a second that most commands can do without
+    from kubernetes.client.api.core_v1_api import CoreV1Api  # noqa: PLC0415
+
     # a client of its own: the library replaces the request method of the one it is given
     own = CoreV1Api(ApiClient(api.configuration))
     try:

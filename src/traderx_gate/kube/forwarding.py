@@ -7,14 +7,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kubernetes.client.api.core_v1_api import CoreV1Api
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward
 
 from traderx_gate.errors import RefusedError
+
+if TYPE_CHECKING:
+    from kubernetes.client.api.core_v1_api import CoreV1Api
 
 CHUNK = 65536
 CLOSE_TIMEOUT_S = 10.0
@@ -83,6 +85,9 @@ def _accept(listener: socket.socket, api: ApiClient, namespace: str, pod: str, p
 
 
 def _carry(here: socket.socket, api: ApiClient, namespace: str, pod: str, port: int) -> None:
+    # here, because it takes half a second that most commands can do without
+    from kubernetes.client.api.core_v1_api import CoreV1Api  # noqa: PLC0415
+
     # a client of its own: the library replaces the request method of the one it is given
     own = CoreV1Api(ApiClient(api.configuration))
     with here:
@@ -103,7 +108,7 @@ def _carry(here: socket.socket, api: ApiClient, namespace: str, pod: str, port: 
             session.websocket.shutdown()
 
 
-def _session(api: CoreV1Api, namespace: str, pod: str, port: int) -> tuple[Any, threading.Thread]:
+def _session(api: "CoreV1Api", namespace: str, pod: str, port: int) -> tuple[Any, threading.Thread]:
     """Open a connection, and find the thread that the library starts for it."""
     with _OPENING:
         before = set(threading.enumerate())

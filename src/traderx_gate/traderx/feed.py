@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import socketio
-
 from traderx_gate.errors import UnreachableError
 from traderx_gate.waiting import Deadline
 
@@ -91,6 +89,9 @@ def subscribed(base_url: str, *topics: str, deadline: Deadline) -> Iterator[Subs
     """
     subscription = Subscription()
     # polling would lose messages: the client gives up on answers of more than 16 packets
+    # here, because it takes a fifth of a second that who asks no feed can do without
+    import socketio  # noqa: PLC0415
+
     client = socketio.Client(reconnection=False, handle_sigint=False)
     client.on("publish", subscription.take)
     client.on("connect", lambda: [client.emit("subscribe", topic) for topic in topics])
