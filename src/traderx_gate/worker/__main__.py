@@ -1,6 +1,7 @@
 """Start the worker: everything but the context comes from the environment.
 
 CONFIGHUB_URL, CONFIGHUB_WORKER_PORT, CONFIGHUB_WORKER_ID, CONFIGHUB_WORKER_SECRET, and KUBECONFIG.
+CONFIGHUB_WAIT_AGAIN_S (30) is how long after a wait that failed it is looked again, first.
 With CONFIGHUB_AUTO_APPLY=true heads of the worker's space are applied by themselves.
 In a pod KUBECONFIG is left out: its service account is used, and the target bears the worker's name
 unless IN_CLUSTER_TARGET_NAME gives another; elsewhere it is `<worker>-<context>`.
@@ -26,7 +27,7 @@ from traderx_gate.waiting import FOREVER, polling, until
 from traderx_gate.worker.auto_apply import EVERY_S, AutoApply
 from traderx_gate.worker.bridge import Bridge
 from traderx_gate.worker.protocol import WorkerClient
-from traderx_gate.worker.worker import Worker
+from traderx_gate.worker.worker import AGAIN_S, Worker
 
 log = logging.getLogger(__name__)
 IN_A_POD = "KUBERNETES_SERVICE_HOST"
@@ -47,6 +48,7 @@ class Settings:
     kubeconfig: Path | None
     target_name: str
     auto_apply: bool
+    again_s: float
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -75,7 +77,19 @@ class Settings:
             kubeconfig=Path(named) if (named := environment.get("KUBECONFIG")) else None,
             target_name=environment.get("IN_CLUSTER_TARGET_NAME", ""),
             auto_apply=environment.get("CONFIGHUB_AUTO_APPLY", "").lower() in {"1", "true"},
+            again_s=_seconds(environment, "CONFIGHUB_WAIT_AGAIN_S", AGAIN_S),
         )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigurationError(f"worker: {name} must be seconds, is {text!r}")
+    return seconds
 
 
 async def serve(settings: Settings, context: str | None) -> None:
@@ -89,7 +103,13 @@ async def serve(settings: Settings, context: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = WorkerClient(settings.url, worker_id=settings.worker_id, secret=settings.secret)
-    worker = Worker(client, Bridge(kube), context=context, target_name=settings.target_name)
+    worker = Worker(
+        client,
+        Bridge(kube),
+        context=context,
+        target_name=settings.target_name,
+        again_s=settings.again_s,
+    )
     ended = threading.Event()
     if settings.auto_apply:
         threading.Thread(target=_apply_by_itself, args=(settings, ended), daemon=True).start()

@@ -1,5 +1,6 @@
 """What an operation means in a cluster: apply, destroy, refresh. Blocking, one thread each."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -21,7 +22,10 @@ from traderx_gate.worker import readiness
 from traderx_gate.worker.protocol import ActionResult, Operation
 
 DEFAULT_WAIT = "2m0s"
+WAIT_FAILED = "ApplyWaitFailed"
 Progress = Callable[[str], None]
+
+log = logging.getLogger(__name__)
 
 _FIRST = frozenset({"Namespace", "CustomResourceDefinition"})
 _SERVER_SET = frozenset(
@@ -72,13 +76,20 @@ class Bridge:
         for manifest in sorted(manifests, key=lambda m: m["kind"] not in _FIRST):
             self._kube.apply(manifest)
         live = self._await_ready([ObjectRef.of(m) for m in manifests], deadline, progress)
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return ActionResult(
-            result="ApplyCompleted",
-            status="Completed",
-            message=f"Applied {len(live)} resources successfully at {moment}",
-            live_state=live_state(live),
-        )
+        return _applied(live)
+
+    def look_again(self, operation: Operation) -> ActionResult | None:
+        """Return the end of an apply whose wait failed, where all is ready by now.
+
+        What is gone, or cannot be asked about, is not ready.
+        """
+        try:
+            refs = [ObjectRef.of(manifest) for manifest in self._manifests(operation)]
+            live = [self._kube.get(ref) for ref in refs]
+        except GateError as error:
+            log.info("unit=%s: not ready yet: %s", operation.unit_slug, error)
+            return None
+        return None if _missing(live) else _applied(live)
 
     def _await_ready(
         self, refs: list[ObjectRef], deadline: Deadline, progress: Progress
@@ -207,6 +218,16 @@ class Bridge:
         if (manifest["apiVersion"], manifest["kind"]) not in self._namespaced:
             return manifest
         return {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+
+
+def _applied(live: list[Manifest]) -> ActionResult:
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ActionResult(
+        result="ApplyCompleted",
+        status="Completed",
+        message=f"Applied {len(live)} resources successfully at {moment}",
+        live_state=live_state(live),
+    )
 
 
 def _missing(live: list[Manifest]) -> str:

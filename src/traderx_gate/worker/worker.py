@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from traderx_gate.errors import ConfigHubError, UnreachableError
-from traderx_gate.worker.bridge import DEFAULT_WAIT, Bridge
+from traderx_gate.worker.bridge import DEFAULT_WAIT, WAIT_FAILED, Bridge
 from traderx_gate.worker.protocol import ActionResult, Operation, WorkerClient, progressing
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 30.0
+LONGEST_AGAIN_S = 300.0
+"""After a wait that failed it is looked again, as the real worker does (`confighub.md` 5.3)."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 Result = TypeVar("Result")
@@ -27,14 +30,22 @@ class Worker:
     """One worker of ConfigHub, for one context of a kubeconfig."""
 
     def __init__(
-        self, client: WorkerClient, bridge: Bridge, *, context: str, target_name: str = ""
+        self,
+        client: WorkerClient,
+        bridge: Bridge,
+        *,
+        context: str,
+        target_name: str = "",
+        again_s: float = AGAIN_S,
     ) -> None:
         self._client = client
         self._bridge = bridge
         self._context = context
         self._target_name = target_name
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._again_s = again_s
         self._accepted: set[str] = set()
+        self._late: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -105,6 +116,8 @@ class Worker:
             # a new stream brings again what still runs here; its report will be sent
             if operation.id not in self._accepted:
                 self._accepted.add(operation.id)
+                if late := self._late.pop(operation.unit_id, None):
+                    late.cancel()  # the unit has something else to become
                 self._start(self._operate(operation))
         elif kind is not None:
             log.warning("event ignored: this worker does not serve %s", kind)
@@ -144,6 +157,23 @@ class Worker:
             log.info("%s: unit=%s %s", operation.action, operation.unit_slug, result.result)
             await self._insist(result.to_json(operation, started_at=started_at))
             self._accepted.discard(operation.id)
+            if result.result == WAIT_FAILED:
+                late = asyncio.create_task(self._look_again(operation, started_at))
+                self._late[operation.unit_id] = late
+
+    async def _look_again(self, operation: Operation, started_at: datetime) -> None:
+        """Report that a unit is ready after all, until something else is done with it."""
+        pause_s = self._again_s
+        while True:
+            await asyncio.sleep(pause_s)
+            result = await _in_thread(lambda: self._bridge.look_again(operation))
+            if result is not None:
+                log.info(
+                    "%s: unit=%s late: %s", operation.action, operation.unit_slug, result.result
+                )
+                await self._insist(result.to_json(operation, started_at=started_at))
+                return
+            pause_s = min(2 * pause_s, LONGEST_AGAIN_S)
 
     async def _mention(self, body: Mapping[str, Any]) -> None:
         """Report progress; lost progress is made up for by the next report."""

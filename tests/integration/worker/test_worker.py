@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.contract.confighub.confighub_process import DEADLINE_S, base64_of, ok, unit_path, until
+from tests.contract.confighub.confighub_process import (
+    DEADLINE_S,
+    Json,
+    base64_of,
+    ok,
+    unit_path,
+    until,
+)
 from tests.integration.worker import workshop as workshops
 from tests.integration.worker.workshop import WorkerProcess, Workshop
 from traderx_gate.kube import ObjectRef
@@ -92,6 +99,54 @@ def test_stuck_unit_holds_up_no_other(workshop: Workshop) -> None:
     end = workshop.await_end(stuck)
     assert end["Result"] == "ApplyWaitFailed"
     assert f"Deployment {workshop.namespace}/web: 1 desired" in end["Message"]
+
+
+def _stuck(workshop: Workshop) -> tuple[Json, Json]:
+    """Apply a unit that is not ready in time; returns it and the operation."""
+    workshop.set_wait("1s")
+    unit = workshop.unit("a", workshop.deployment("web", image="no/such:image"))
+    operation = workshop.queue(unit)
+    assert workshop.await_end(operation)["Result"] == "ApplyWaitFailed"
+    return unit, operation
+
+
+def _mend(workshop: Workshop) -> None:
+    """Have somebody else give the stuck deployment an image that is there."""
+    manifest = yaml.safe_load(workshop.deployment("web"))
+    workshop.kube.apply(manifest, manager="somebody")
+
+
+def test_late_unit_is_live_after_all(tmp_path: Path, workshop: Workshop) -> None:
+    """What becomes ready after its wait failed is looked at again, and is live then."""
+    workshop.environment["CONFIGHUB_WAIT_AGAIN_S"] = "0.2"
+    with workshops.working(tmp_path, workshop):
+        unit, operation = _stuck(workshop)
+        assert workshop.read(unit)["Unit"].get("LiveRevisionNum", 0) == 0
+        _mend(workshop)
+        until(
+            lambda: workshop.read(unit)["Unit"].get("LiveRevisionNum", 0) == 1,
+            what="the late unit to be live",
+        )
+        assert workshop.events(operation)[-1]["Result"] == "ApplyCompleted"
+
+
+def test_late_unit_is_forgotten_for_what_comes_next(tmp_path: Path, workshop: Workshop) -> None:
+    """Once something else is done with a unit, its earlier apply is not told of any more."""
+    workshop.environment["CONFIGHUB_WAIT_AGAIN_S"] = "0.5"
+    with workshops.working(tmp_path, workshop) as process:
+        unit, operation = _stuck(workshop)
+        assert workshop.act(unit, "destroy")["Result"] == "DestroyCompleted"
+        _mend(workshop)
+        until(
+            lambda: workshop.kube.deployment(workshop.namespace, "web").is_rolled_out(),
+            what="the deployment to be ready",
+        )
+        # the look would have come by the time that another unit has waited as long in vain
+        workshop.set_wait("4s")
+        other = workshop.unit("b", workshop.deployment("other", image="no/such:image"))
+        assert workshop.act(other)["Result"] == "ApplyWaitFailed"
+        assert workshop.events(operation)[-1]["Result"] == "ApplyWaitFailed"
+        assert "late:" not in process.log()
 
 
 @pytest.mark.usefixtures("worker")
@@ -224,6 +279,7 @@ BAD_SETTINGS = {
     "CONFIGHUB_URL": ("localhost", "expected http(s)://host"),
     "CONFIGHUB_WORKER_PORT": ("https", "and a number"),
     "KUBECONFIG": ("/nowhere", "kubeconfig /nowhere"),
+    "CONFIGHUB_WAIT_AGAIN_S": ("soon", "must be seconds"),
 }
 
 
