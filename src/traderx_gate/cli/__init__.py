@@ -34,6 +34,8 @@ def main() -> NoReturn:
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except TyperException as error:
+        if not _message(error):  # the help was shown for want of a command
+            sys.exit(2)
         _fail(f"{_message(error)}; see `traderx-gate {_command()}--help`", 2)
     except (ConfigurationError, RefusedError, UnreachableError) as error:
         _fail(str(error), 2)

@@ -19,6 +19,8 @@ from traderx_gate.waiting import Deadline, polling, until
 
 IMAGE = f"traderx-gate/worker:v{TOOL_VERSION}"
 MANAGER = "traderx-gate"
+COMPONENT_LABEL = "app.kubernetes.io/component"
+"""Tells the namespace of the workers from those of the environments."""
 CONNECT_DEADLINE_S = 120.0
 """For the image to be pulled, the pod to start and the worker to connect."""
 REMOVAL_DEADLINE_S = 120.0
@@ -63,7 +65,7 @@ class ClusterWorker:
 
     def _filled(self, body: dict[str, Any]) -> Manifest:
         metadata, kind = body["metadata"], body["kind"]
-        metadata["labels"] = {PROJECT_LABEL: self.project}
+        metadata["labels"] = {PROJECT_LABEL: self.project, COMPONENT_LABEL: WORKER}
         if kind == "Namespace":
             metadata["name"] = self.namespace
             return body
@@ -187,25 +189,30 @@ def remove(kube: Kube, project: str, report: Callable[[str], None]) -> None:
     Raises:
         NotReachedError: The namespace does not end in time.
     """
-    namespace = ObjectRef(api_version="v1", kind="Namespace", name=default_namespace(project))
-    live = _find(kube, namespace)
-    if live is None or project_of(live) != project:
+    selector = f"{PROJECT_LABEL}={project},{COMPONENT_LABEL}={WORKER}"
+    spaces = [
+        ObjectRef(api_version="v1", kind="Namespace", name=body["metadata"]["name"])
+        for body in kube.list("v1", "Namespace", labels=selector)
+    ]
+    if not spaces:
         return
-    account = f"ServiceAccount:{namespace.name}/{WORKER}"
+    account = f"ServiceAccount:{spaces[0].name}/{WORKER}"
     bound = rights.manifests(project, [], account, suffix=rights.OF_WORKER)
-    refs = [namespace, *(ObjectRef.of(body) for body in bound)]
-    for ref in refs:
+    for ref in (*spaces, *(ObjectRef.of(body) for body in bound)):
         body = _find(kube, ref)
         if body is not None and project_of(body) == project:
             kube.delete(ref)
     until(
         polling(
-            lambda: _find(kube, namespace), every_s=POLL_S, deadline=Deadline(REMOVAL_DEADLINE_S)
+            lambda: [ref for ref in spaces if _find(kube, ref) is not None],
+            every_s=POLL_S,
+            deadline=Deadline(REMOVAL_DEADLINE_S),
         ),
-        lambda body: body is None,
-        what=f"namespace {namespace.name} to end",
+        lambda left: not left,
+        what="the namespaces of the workers to end",
+        describe=lambda left: ", ".join(map(str, left)),
     )
-    report(f"{namespace.name}: the workers in the cluster removed")
+    report(f"{', '.join(ref.name for ref in spaces)}: the workers in the cluster removed")
 
 
 def _find(kube: Kube, ref: ObjectRef) -> Manifest | None:

@@ -98,9 +98,10 @@ def test_worker_may_what_it_needs_and_no_more(
     assert not inside.may("patch", "deployments", group="apps", namespace="default")
 
 
-def test_nothing_is_left_of_it(kube: Kube) -> None:
-    """What was made for the worker is removed, object by object; a second time is no error."""
-    INSIDE.apply(kube)
+@pytest.mark.parametrize("namespace", [NAMESPACE, "inside-workers"])
+def test_nothing_is_left_of_it(kube: Kube, namespace: str) -> None:
+    """What was made for the worker is removed, wherever it lies; a second time is no error."""
+    replace(INSIDE, namespace=namespace).apply(kube)
     cluster_worker.remove(kube, PROJECT, print)
     cluster_worker.remove(kube, PROJECT, print)
     kinds = {(b["apiVersion"], b["kind"]) for b in INSIDE.manifests(include_secret=True)}
