@@ -141,6 +141,6 @@ def test_program_in_a_volume(lab: Laboratory) -> None:
     """A program can itself be a file of a volume."""
     lab.create("configmaps", "scripts", data={"main.py": "print('from a volume')"})
     pod = mounted("scripts", "/scripts", configMap={"name": "scripts"})
-    lab.pod("script", command=["python", "-u", "/scripts/main.py"], **pod)
+    lab.pod("script", command=["python3", "-u", "/scripts/main.py"], **pod)
     lab.until("pods", "script", has_ended)
     assert lab.logs("script") == "from a volume\n"
