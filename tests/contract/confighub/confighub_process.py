@@ -126,6 +126,16 @@ def text_of(entity: Json) -> str:
     return base64.b64decode(entity["Data"]).decode()
 
 
+def refused(response: httpx.Response, status: int = 400) -> str:
+    """Return the message of a refusal, which must have ConfigHub's shape."""
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert set(body) == {"Code", "Message"}
+    assert body["Code"] == str(status)
+    assert response.headers["X-Request-Id"]
+    return str(body["Message"])
+
+
 def ok(response: httpx.Response) -> Any:
     """Return the answer to a request that must succeed."""
     assert response.status_code == 200, f"{response.request.url}: {response.text}"

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +11,13 @@ from tests.contract.confighub.confighub_process import (
     make_space,
     make_unit,
     ok,
+    refused,
     unit_path,
 )
 from tests.contract.confighub.scripted_worker import make_target, make_worker
 
 UNKNOWN = "12345678-1234-1234-1234-123456789abc"
 KUBERNETES = "Kubernetes/YAML"
-
-
-@pytest.fixture(name="server", scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path_factory.mktemp("confighub")) as server:
-        yield server
-
-
-@pytest.fixture(name="client")
-def _client(server: ConfigHubProcess) -> Iterator[httpx.Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(name="space")
-def _space(client: httpx.Client, request: pytest.FixtureRequest) -> str:
-    """A space of this test alone; its slug is the test's name."""
-    slug = "".join(char if char.isalnum() else "-" for char in request.node.name).strip("-")
-    return make_space(client, slug)
-
-
-def refused(response: httpx.Response, status: int = 400) -> str:
-    """Return the message of a refusal, which must have ConfigHub's shape."""
-    assert response.status_code == status, response.text
-    body = response.json()
-    assert set(body) == {"Code", "Message"}
-    assert body["Code"] == str(status)
-    assert response.headers["X-Request-Id"]
-    return str(body["Message"])
 
 
 @pytest.mark.parametrize("path", ["/me", "/space", "/unit", "/target", f"/space/{UNKNOWN}/unit"])

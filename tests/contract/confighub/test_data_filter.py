@@ -1,9 +1,6 @@
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from tests.contract.confighub import confighub_process
 from tests.contract.confighub.confighub_process import make_space, make_unit, ok, unit_path
 
 DEPLOYMENT = """\
@@ -36,19 +33,9 @@ class Scene:
         return [item["Unit"]["Slug"] for item in found]
 
 
-@pytest.fixture(name="client", scope="module")
-def _client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with (
-        confighub_process.running(tmp_path_factory.mktemp("confighub")) as server,
-        server.client() as client,
-    ):
-        yield client
-
-
 @pytest.fixture(name="scene")
-def _scene(client: httpx.Client, request: pytest.FixtureRequest) -> Scene:
-    name = "".join(char if char.isalnum() else "-" for char in request.node.name)
-    return Scene(client, name.strip("-"))
+def _scene(client: httpx.Client, name: str) -> Scene:
+    return Scene(client, name)
 
 
 def test_units_are_found_by_their_data(scene: Scene) -> None:

@@ -1,14 +1,11 @@
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.confighub import confighub_process
 from tests.contract.confighub.confighub_process import (
-    ConfigHubProcess,
     Json,
     base64_of,
     make_space,
@@ -32,25 +29,6 @@ spec:
         image: "nginx:1.25"
       - {name: side, image: side:1}
 """
-
-
-@pytest.fixture(name="server", scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path_factory.mktemp("confighub")) as server:
-        yield server
-
-
-@pytest.fixture(name="client")
-def _client(server: ConfigHubProcess) -> Iterator[httpx.Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(name="space")
-def _space(client: httpx.Client, request: pytest.FixtureRequest) -> str:
-    """A space of this test alone; its slug is the test's name."""
-    slug = "".join(char if char.isalnum() else "-" for char in request.node.name).strip("-")
-    return make_space(client, slug)
 
 
 def call(name: str, *arguments: Any, **named: Any) -> Json:

@@ -1,15 +1,12 @@
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from tests.contract.confighub import confighub_process
 from tests.contract.confighub.confighub_process import (
-    ConfigHubProcess,
     Json,
     make_space,
     make_unit,
     ok,
+    refused,
     unit_path,
 )
 from tests.contract.confighub.scripted_worker import make_target, make_worker
@@ -53,22 +50,9 @@ class Scene:
         return found
 
 
-@pytest.fixture(name="server", scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path_factory.mktemp("confighub")) as server:
-        yield server
-
-
 @pytest.fixture(name="scene")
-def _scene(server: ConfigHubProcess, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    with server.client() as client:
-        yield Scene(client, request.node.name.replace("_", "-"))
-
-
-def message(response: httpx.Response, status: int = 400) -> str:
-    """Return the message of a refusal."""
-    assert response.status_code == status, response.text
-    return str(response.json()["Message"])
+def _scene(client: httpx.Client, name: str) -> Scene:
+    return Scene(client, name)
 
 
 def test_link_is_listed_with_its_units(scene: Scene) -> None:
@@ -96,7 +80,7 @@ def test_link_into_another_space(scene: Scene) -> None:
     other = make_unit(scene.client, make_space(scene.client, f"{scene.name}-other"), "o")
     assert scene.link("a", other)["ToSpaceID"] == other["SpaceID"]
     body = {"Slug": "back", "FromUnitID": other["UnitID"], "ToUnitID": scene.unit("b")["UnitID"]}
-    assert "does not exist in space" in message(
+    assert "does not exist in space" in refused(
         scene.client.post(f"/space/{scene.space}/link", json=body), 404
     )
 
@@ -113,11 +97,11 @@ def test_circle_is_refused_and_named(scene: Scene) -> None:
         "ToUnitID": scene.unit("a")["UnitID"],
         "ToSpaceID": scene.space,
     }
-    told = message(scene.client.post(f"/space/{other_space}/link", json=body))
+    told = refused(scene.client.post(f"/space/{other_space}/link", json=body))
     assert told == (
         f"link 'back' would close a circle: o -> a ({scene.space}) -> b ({scene.space}) -> o"
     )
-    assert "circle: a -> a" in message(scene.ask_link("a", "a"))
+    assert "circle: a -> a" in refused(scene.ask_link("a", "a"))
 
 
 def test_moved_link_closes_no_circle(scene: Scene) -> None:
@@ -125,7 +109,7 @@ def test_moved_link_closes_no_circle(scene: Scene) -> None:
     scene.link("a", "b")
     link = scene.link("b", "c")
     path = f"/space/{scene.space}/link/{link['LinkID']}"
-    told = message(scene.client.patch(path, json={"ToUnitID": scene.unit("a")["UnitID"]}))
+    told = refused(scene.client.patch(path, json={"ToUnitID": scene.unit("a")["UnitID"]}))
     assert "circle" in told
     turned = {"FromUnitID": scene.unit("c")["UnitID"], "ToUnitID": scene.unit("b")["UnitID"]}
     ok(scene.client.patch(path, json=turned))
@@ -196,7 +180,7 @@ def test_link_is_copied_once(scene: Scene) -> None:
 def test_needed_unit_stays(scene: Scene) -> None:
     """A unit that another needs is not deleted; with that one, or after it, it is."""
     scene.link("a", "b")
-    told = message(scene.client.delete(unit_path(scene.unit("b"))))
+    told = refused(scene.client.delete(unit_path(scene.unit("b"))))
     assert "is needed by a" in told
     query = {"where": f"SpaceID = '{scene.space}'"}
     items = ok(scene.client.request("DELETE", "/unit", params=query))
@@ -209,7 +193,7 @@ def test_space_that_others_need_stays(scene: Scene) -> None:
     other_space = make_space(scene.client, f"{scene.name}-other")
     link = scene.link("a", make_unit(scene.client, other_space, "o"))
     path, recursive = f"/space/{other_space}", {"recursive": "true"}
-    assert "o is needed by a" in message(scene.client.delete(path, params=recursive))
+    assert "o is needed by a" in refused(scene.client.delete(path, params=recursive))
     ok(scene.client.delete(f"/space/{scene.space}/link/{link['LinkID']}"))
     ok(scene.client.delete(path, params=recursive))
 
@@ -230,4 +214,4 @@ def test_bulk_link(scene: Scene) -> None:
     assert "circle" in first["Error"]["Message"]
     assert (second["Link"]["Slug"], second["Link"]["Labels"]) == ("b-c", {"k": "v"})
     incomplete = {name: text for name, text in query.items() if name != "where_to"}
-    assert "where_to is required" in message(scene.client.post("/link", params=incomplete))
+    assert "where_to is required" in refused(scene.client.post("/link", params=incomplete))

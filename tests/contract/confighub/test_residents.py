@@ -1,17 +1,15 @@
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.confighub import confighub_process
 from tests.contract.confighub.confighub_process import (
-    ConfigHubProcess,
     Json,
     base64_of,
     make_space,
     make_unit,
     ok,
+    refused,
     unit_path,
 )
 from tests.contract.confighub.scripted_worker import make_target, make_worker
@@ -76,23 +74,9 @@ class Scene:
         return f"/space/{self.space}/{path}/{entity[f'{PATHS[path]}ID']}"
 
 
-@pytest.fixture(name="server", scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path_factory.mktemp("confighub")) as server:
-        yield server
-
-
 @pytest.fixture(name="scene")
-def _scene(server: ConfigHubProcess, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    with server.client() as client:
-        name = "".join(char if char.isalnum() else "-" for char in request.node.name)
-        yield Scene(client, name.strip("-"))
-
-
-def message(response: httpx.Response, status: int = 400) -> str:
-    """Return the message of a refusal."""
-    assert response.status_code == status, response.text
-    return str(response.json()["Message"])
+def _scene(client: httpx.Client, name: str) -> Scene:
+    return Scene(client, name)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -109,7 +93,7 @@ def test_life_of_an_entity(scene: Scene, path: str) -> None:
     listed = ok(scene.client.get(f"/{path}", params={"where": f"SpaceID = '{scene.space}'"}))
     assert patched in [item[PATHS[path]] for item in listed]
     assert "deleted" in ok(scene.client.delete(name))["Message"]
-    message(scene.client.get(name), 404)
+    refused(scene.client.get(name), 404)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -118,7 +102,7 @@ def test_stale_replacement_is_refused(scene: Scene, path: str) -> None:
     made = scene.make(path, "x")
     name = scene.of(path, made)
     changed = ok(scene.client.patch(name, json={"DisplayName": "first"}))
-    told = message(scene.client.put(name, json={**made, "DisplayName": "second"}), 409)
+    told = refused(scene.client.put(name, json={**made, "DisplayName": "second"}), 409)
     assert "read it again" in told
     assert ok(scene.client.get(name))[PATHS[path]] == changed
 
@@ -137,10 +121,10 @@ BAD = {
 def test_bad_entity_is_refused(scene: Scene, path: str, values: Json) -> None:
     """A field of another type or name is refused, on creation and as a patch, and told."""
     before = len(scene.list(path))
-    assert next(iter(values)) in message(scene.ask(path, "x", **values))
+    assert next(iter(values)) in refused(scene.ask(path, "x", **values))
     assert len(scene.list(path)) == before
     made = scene.make(path, "x")
-    assert next(iter(values)) in message(scene.client.patch(scene.of(path, made), json=values))
+    assert next(iter(values)) in refused(scene.client.patch(scene.of(path, made), json=values))
 
 
 NOWHERE: list[tuple[str, Json, int]] = [
@@ -168,7 +152,7 @@ NOWHERE: list[tuple[str, Json, int]] = [
 def test_what_means_nothing_is_refused(scene: Scene, path: str, values: Json, status: int) -> None:
     """An entity that points to nothing, or says what nobody understands, is not kept."""
     before = scene.list(path)
-    assert message(scene.ask(path, "x", **values), status)
+    assert refused(scene.ask(path, "x", **values), status)
     assert scene.list(path) == before
 
 
@@ -203,7 +187,7 @@ def test_bulk_patch_and_delete(scene: Scene, path: str) -> None:
     labelled = {item["Slug"] for item in scene.list(path, where="Labels.k = 'v'")}
     assert labelled == {"x", "y"}
     for method in ("PATCH", "DELETE"):
-        assert "where is required" in message(scene.client.request(method, f"/{path}", json={}))
+        assert "where is required" in refused(scene.client.request(method, f"/{path}", json={}))
     deleted = ok(scene.client.request("DELETE", f"/{path}", params=query))
     assert len(deleted) == 2
     assert {"x", "y", "z"} & {item["Slug"] for item in scene.list(path)} == {"z"}
@@ -226,7 +210,7 @@ def test_used_entities_stay(scene: Scene) -> None:
     stored = scene.make("filter", "f")
     scene.make("view", "v", FilterID=stored["FilterID"])
     scene.make("change_set", "c", FilterID=stored["FilterID"], EndTagID=tag["TagID"])
-    assert "used by v, c" in message(scene.client.delete(scene.of("filter", stored)))
+    assert "used by v, c" in refused(scene.client.delete(scene.of("filter", stored)))
     query = {"where": f"SpaceID = '{scene.space}'"}
     response = scene.client.request("DELETE", "/tag", params=query)
     assert response.status_code == 207
@@ -263,7 +247,7 @@ def test_spaces_in_bulk(scene: Scene) -> None:
     left = ok(scene.client.get("/space", params=where))
     assert [item["Space"]["Slug"] for item in left] == slugs[:1]
     for method in ("POST", "PATCH", "DELETE"):
-        assert "is required" in message(scene.client.request(method, "/_space", json={}))
+        assert "is required" in refused(scene.client.request(method, "/_space", json={}))
 
 
 def test_actions_in_bulk(scene: Scene) -> None:

@@ -1,10 +1,8 @@
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.contract.confighub import confighub_process
 from tests.contract.confighub.confighub_process import (
     ConfigHubProcess,
     Json,
@@ -75,24 +73,6 @@ class Pair:
         """Return the mutations of the clone."""
         found = ok(self.client.get(f"{unit_path(self.clone)}/mutation"))
         return [item["Mutation"] for item in found]
-
-
-@pytest.fixture(name="server", scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path_factory.mktemp("confighub")) as server:
-        yield server
-
-
-@pytest.fixture(name="client")
-def _client(server: ConfigHubProcess) -> Iterator[httpx.Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(name="name")
-def _name(request: pytest.FixtureRequest) -> str:
-    """A name of this test alone."""
-    return "".join(char if char.isalnum() else "-" for char in request.node.name).strip("-")
 
 
 @pytest.fixture(name="pair")

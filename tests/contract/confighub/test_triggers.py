@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -6,7 +5,6 @@ import pytest
 
 from tests.contract.confighub import confighub_process
 from tests.contract.confighub.confighub_process import (
-    ConfigHubProcess,
     Json,
     base64_of,
     make_space,
@@ -18,25 +16,6 @@ from tests.contract.confighub.scripted_worker import make_target, make_worker
 
 KUBERNETES = "Kubernetes/YAML"
 GOOD, BAD = "kind: A\nx: 1\n", "kind: A\nx: replaceme\n"
-
-
-@pytest.fixture(name="server", scope="module")
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path_factory.mktemp("confighub")) as server:
-        yield server
-
-
-@pytest.fixture(name="client")
-def _client(server: ConfigHubProcess) -> Iterator[httpx.Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(name="space")
-def _space(client: httpx.Client, request: pytest.FixtureRequest) -> str:
-    """A space of this test alone; its slug is the test's name."""
-    slug = "".join(char if char.isalnum() else "-" for char in request.node.name).strip("-")
-    return make_space(client, slug)
 
 
 def make_trigger(
