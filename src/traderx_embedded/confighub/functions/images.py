@@ -57,13 +57,17 @@ def _images(subject: Subject, container: str) -> Iterator[tuple[Resource, Path, 
                 yield resource, (*path, "image"), image
 
 
+def _match(image: str) -> re.Match[str] | None:
+    return re.fullmatch(_IMAGE, image) if len(image) <= _LENGTH_LIMIT else None
+
+
 def split(image: str) -> tuple[str, str]:
     """Return an image's repository URI and its reference.
 
     Raises:
         FunctionError: It is not an image.
     """
-    match = re.fullmatch(_IMAGE, image) if len(image) <= _LENGTH_LIMIT else None
+    match = _match(image)
     if match is None:
         raise FunctionError(f"{image[:200]!r} is not an image: repository, then :tag or @digest")
     return match["uri"], match["reference"] or ""
@@ -86,7 +90,7 @@ def _set_reference(subject: Subject, container: str, reference: str) -> None:
 
 def _set_reference_by_uri(subject: Subject, uri: str, reference: str) -> None:
     for resource, path, image in _images(subject, "*"):
-        match = re.fullmatch(_IMAGE, image) if len(image) <= _LENGTH_LIMIT else None
+        match = _match(image)
         if match is not None and match["uri"] == uri:
             resource.document.set(path, uri + reference)
 
