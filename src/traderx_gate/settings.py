@@ -26,6 +26,10 @@ LONGEST_NAME = 40
 """Names of spaces, namespaces and labels are made of it, and may have 63 characters."""
 
 
+class NeverUpError(ConfigurationError):
+    """Nothing was brought up in the state directory."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Where the systems are that a run talks to.
@@ -112,9 +116,9 @@ def resolve(
     if not (kubeconfig and confighub and confighub_token_file):
         try:
             status = running_status()
-        except ConfigurationError:
+        except NeverUpError:
             login = cub_login(os.environ)
-            if not kubeconfig or login is None or _was_brought_up():
+            if not kubeconfig or login is None:
                 raise
             status = {"confighub": {"url": login.url, "token_file": str(login.token_file)}}
         if status.get("cluster") and cluster and status["cluster"] != cluster:
@@ -254,19 +258,11 @@ def running_status() -> dict[str, Any]:
     return status
 
 
-def _was_brought_up() -> bool:
-    try:
-        embedded_status()
-    except ConfigurationError:
-        return False
-    return True
-
-
 def embedded_status() -> dict[str, Any]:
     """Return what the embedded systems say of themselves, some processes of theirs at rest or not.
 
     Raises:
-        ConfigurationError: They were never brought up.
+        NeverUpError: They were never brought up.
         UnreachableError: They do not say anything sensible.
     """
     argv = [sys.executable, "-m", "traderx_embedded", "status", str(state_directory()), "--json"]
@@ -281,7 +277,7 @@ def embedded_status() -> dict[str, Any]:
     except ValueError as error:
         said = answer.stderr.strip().removeprefix("traderx-gate: ").splitlines()
         if answer.returncode == 2:
-            raise ConfigurationError(
+            raise NeverUpError(
                 f"the embedded cluster is not up ({said[-1] if said else 'no state'}); "
                 "start it with `traderx-gate up`"
             ) from error
