@@ -5,9 +5,9 @@ import json
 from tests.integration.gate.gate_command import Gate
 
 
-def test_capabilities_are_told(deployed: Gate) -> None:
+def test_capabilities_are_told(gate: Gate) -> None:
     """The embedded cluster has an ingress, metrics and addresses that are reached, on one node."""
-    done = deployed.run("capabilities", "dev", "--json")
+    done = gate.run("capabilities", "dev", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "direct-addresses": True,
@@ -17,14 +17,14 @@ def test_capabilities_are_told(deployed: Gate) -> None:
     }
 
 
-def test_network_policies_are_tried(deployed: Gate) -> None:
+def test_network_policies_are_tried(gate: Gate) -> None:
     """The API takes a policy that our node does not enforce: tried, that is seen, and removed."""
-    done = deployed.run("capabilities", "dev", "--network-policy")
+    done = gate.run("capabilities", "dev", "--network-policy")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == ["network-policy", "no"]
     phases = {
         body["status"]["phase"]
-        for body in deployed.kube.list("v1", "Namespace")
+        for body in gate.kube.list("v1", "Namespace")
         if body["metadata"]["name"].startswith("traderx-gate-probe-")
     }
     assert phases <= {"Terminating"}

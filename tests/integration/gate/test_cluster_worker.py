@@ -18,6 +18,7 @@ from traderx_gate.application import load
 from traderx_gate.confighub import Worker
 from traderx_gate.delivery import cluster_worker
 from traderx_gate.delivery.cluster_worker import ClusterWorker
+from traderx_gate.delivery.installation import worker_condition
 from traderx_gate.errors import NotFoundError, RefusedError
 from traderx_gate.kube import PROJECT_LABEL, Kube, ObjectRef
 from traderx_gate.waiting import Deadline, polling, until
@@ -127,17 +128,17 @@ def test_somebody_elses_namespace_stays(kube: Kube) -> None:
     kube.delete(ObjectRef.of(namespace))
 
 
-def test_secret_is_printed_on_demand_only(deployed: Gate) -> None:
+def test_secret_is_printed_on_demand_only(gate: Gate) -> None:
     """`--export` prints objects that can be applied, with the secret if that is asked for."""
     words = ("worker", "install", "dev", "--reachable-at", URL, "--export")
-    plain, whole = deployed.run(*words), deployed.run(*words, "--include-secret")
+    plain, whole = gate.run(*words), gate.run(*words, "--include-secret")
     assert (plain.returncode, whole.returncode) == (0, 0), plain.stderr + whole.stderr
     secrets = [b for b in yaml.safe_load_all(whole.stdout) if b["kind"] == "Secret"]
     (found,) = [body["stringData"]["CONFIGHUB_WORKER_SECRET"] for body in secrets]
     assert found
     assert found not in plain.stdout
     with pytest.raises(NotFoundError):
-        deployed.kube.get(ref("Namespace", "confighub-tests-traderx"))
+        gate.kube.get(ref("Namespace", "confighub-tests-traderx"))
 
 
 def test_address_of_this_machine_is_refused(gate: Gate) -> None:
@@ -147,4 +148,4 @@ def test_address_of_this_machine_is_refused(gate: Gate) -> None:
     assert "--reachable-at" in done.stderr
     space = gate.confighub.space_find("tests-traderx-dev")
     assert space is not None
-    assert cluster_worker.condition(gate.confighub, space) == "Ready"
+    assert worker_condition(gate.confighub, space) == "Ready"
