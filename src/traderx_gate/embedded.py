@@ -117,8 +117,8 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
         UnreachableError: The supervisor did not take it.
     """
     try:
-        ours = {process["name"] for process in embedded_status()["processes"]}
-        if worker.condition == "Ready" and f"worker-{space.slug}" not in ours:
+        here = _runs_here(space)
+        if worker.condition == "Ready" and not here:
             return  # one in the cluster, or somebody else's
     except ConfigurationError as error:
         if worker.condition == "Ready":
@@ -154,13 +154,16 @@ def stop_worker(space: Space) -> bool:
         UnreachableError: The supervisor did not take it.
     """
     try:
-        running = {process["name"] for process in embedded_status()["processes"]}
+        if not _runs_here(space):
+            return False
     except ConfigurationError:
         return False  # nothing of ours was brought up: no worker is ours
-    if f"worker-{space.slug}" not in running:
-        return False
     _tell_supervisor("remove", space, "")
     return True
+
+
+def _runs_here(space: Space) -> bool:
+    return f"worker-{space.slug}" in {one["name"] for one in embedded_status()["processes"]}
 
 
 def _worker_port(url: str) -> str:

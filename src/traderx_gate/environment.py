@@ -328,10 +328,8 @@ class DeployedEnvironment:
             return False
         namespace = str(about.get("namespace") or "")
         ref = ObjectRef(api_version=version, kind=kind, name=name, namespace=namespace)
-        try:
-            return bool(self.kube.get(ref)["metadata"]["uid"] != uid)
-        except NotFoundError:
-            return True
+        live = self.kube.find(ref)
+        return live is None or live["metadata"]["uid"] != uid
 
     def is_managed(self, body: Manifest, managed: frozenset[tuple[str, str]]) -> bool:
         """Whether an object comes from a unit, or from an object that does.

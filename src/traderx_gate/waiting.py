@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from traderx_gate.errors import NotReachedError
+from traderx_gate.errors import ConfigurationError, NotReachedError
 
 Snapshot = TypeVar("Snapshot")
 
@@ -36,6 +36,25 @@ class Deadline:
     def is_over(self) -> bool:
         """Whether no time is left."""
         return self.remaining() <= 0
+
+
+def seconds(text: str, *, name: str) -> float:
+    """Return a time that a user gave, in seconds.
+
+    Args:
+        text: The number.
+        name: What it is the value of, for the message.
+
+    Raises:
+        ConfigurationError: It is none, or not above zero.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise ConfigurationError(f"{name} must be seconds, is {text!r}")
+    return found
 
 
 FOREVER = Deadline(float("inf"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from traderx_gate import traderx
 from traderx_gate.application import Service
 from traderx_gate.environment import REVISION, DeployedEnvironment
-from traderx_gate.errors import NotFoundError, RefusedError
+from traderx_gate.errors import RefusedError
 from traderx_gate.inspection import dependencies, ingress
 from traderx_gate.kube import Manifest, ObjectRef, owners_of
 from traderx_gate.traderx import Direct, Through
@@ -79,9 +79,8 @@ def newest_replica_sets(environment: DeployedEnvironment, service: Service) -> f
         namespace=environment.spec.namespace,
         name=service.slug,
     )
-    try:
-        live = environment.kube.get(ref)
-    except NotFoundError:
+    live = environment.kube.find(ref)
+    if live is None:
         return frozenset()
     number = (live["metadata"].get("annotations") or {}).get(REVISION)
     return frozenset(

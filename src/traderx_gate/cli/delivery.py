@@ -18,7 +18,10 @@ from traderx_gate.confighub import ConfigHub
 from traderx_gate.delivery import cluster_worker, deployment
 from traderx_gate.delivery.installation import Installation, new_project
 from traderx_gate.delivery.removal import Removal
-from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
+from traderx_gate.errors import RefusedError, before_the_first_effect
+from traderx_gate.waiting import seconds
+
+TIMEOUT = "DEPLOYMENT_TIMEOUT"
 
 
 def _installable(what: str) -> str:
@@ -163,11 +166,5 @@ def keep_project(given: str | None, project: str) -> None:
 
 
 def _deployment_timeout_s() -> float:
-    text = os.environ.get("DEPLOYMENT_TIMEOUT", str(deployment.DEPLOYMENT_TIMEOUT_S))
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise ConfigurationError(f"DEPLOYMENT_TIMEOUT must be seconds, is {text!r}")
-    return seconds
+    text = os.environ.get(TIMEOUT, str(deployment.DEPLOYMENT_TIMEOUT_S))
+    return seconds(text, name=TIMEOUT)

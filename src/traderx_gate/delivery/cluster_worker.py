@@ -12,8 +12,8 @@ from traderx_gate import application, rights
 from traderx_gate.application import EnvironmentSpec
 from traderx_gate.checkout import TOOL_VERSION
 from traderx_gate.confighub import ConfigHub, Space, Worker
-from traderx_gate.delivery.installation import WORKER
-from traderx_gate.errors import NotFoundError, RefusedError
+from traderx_gate.delivery.installation import CONNECTED, WORKER, worker_condition
+from traderx_gate.errors import RefusedError
 from traderx_gate.kube import PROJECT_LABEL, Kube, Manifest, ObjectRef, project_of, require_own
 from traderx_gate.waiting import Deadline, polling, until
 
@@ -26,7 +26,6 @@ CONNECT_DEADLINE_S = 120.0
 REMOVAL_DEADLINE_S = 120.0
 GONE_DEADLINE_S = 30.0
 POLL_S = 0.5
-CONNECTED = "Ready"
 HTTP_PORTS = {"http": 80, "https": 443}
 
 
@@ -106,7 +105,7 @@ class ClusterWorker:
             RefusedError: An object of one of the names is not this project's.
         """
         for body in self.manifests(include_secret=True):
-            live = _find(kube, ObjectRef.of(body))
+            live = kube.find(ObjectRef.of(body))
             if live is not None:
                 require_own(body, live)
 
@@ -125,7 +124,7 @@ class ClusterWorker:
             polling(
                 lambda: (
                     kube.deployment(self.namespace, self.name).is_rolled_out(),
-                    condition(hub, space),
+                    worker_condition(hub, space),
                 ),
                 every_s=POLL_S,
                 deadline=Deadline(CONNECT_DEADLINE_S),
@@ -144,11 +143,6 @@ class ClusterWorker:
             yield f"pod {pod.name} {reasons or pod.phase}"
 
 
-def condition(hub: ConfigHub, space: Space) -> str:
-    """Return what ConfigHub says of the worker of a space; empty where there is none."""
-    return {worker.slug: worker.condition for worker in hub.worker_list(space)}.get(WORKER, "")
-
-
 def await_gone(hub: ConfigHub, space: Space) -> None:
     """Wait until a worker that was stopped is not taken for the next one.
 
@@ -156,7 +150,9 @@ def await_gone(hub: ConfigHub, space: Space) -> None:
         NotReachedError: It stays connected.
     """
     until(
-        polling(lambda: condition(hub, space), every_s=POLL_S, deadline=Deadline(GONE_DEADLINE_S)),
+        polling(
+            lambda: worker_condition(hub, space), every_s=POLL_S, deadline=Deadline(GONE_DEADLINE_S)
+        ),
         lambda seen: seen != CONNECTED,
         what=f"the worker of {space.slug} that was stopped to be gone",
     )
@@ -199,12 +195,12 @@ def remove(kube: Kube, project: str, report: Callable[[str], None]) -> None:
     account = f"ServiceAccount:{spaces[0].name}/{WORKER}"
     bound = rights.manifests(project, [], account, suffix=rights.OF_WORKER)
     for ref in (*spaces, *(ObjectRef.of(body) for body in bound)):
-        body = _find(kube, ref)
+        body = kube.find(ref)
         if body is not None and project_of(body) == project:
             kube.delete(ref)
     until(
         polling(
-            lambda: [ref for ref in spaces if _find(kube, ref) is not None],
+            lambda: [ref for ref in spaces if kube.find(ref) is not None],
             every_s=POLL_S,
             deadline=Deadline(REMOVAL_DEADLINE_S),
         ),
@@ -213,13 +209,6 @@ def remove(kube: Kube, project: str, report: Callable[[str], None]) -> None:
         describe=lambda left: ", ".join(map(str, left)),
     )
     report(f"{', '.join(ref.name for ref in spaces)}: the workers in the cluster removed")
-
-
-def _find(kube: Kube, ref: ObjectRef) -> Manifest | None:
-    try:
-        return kube.get(ref)
-    except NotFoundError:
-        return None
 
 
 def _template() -> list[dict[str, Any]]:

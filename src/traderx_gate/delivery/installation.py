@@ -14,6 +14,7 @@ from traderx_gate.kube import PROJECT_LABEL, UNNAMED, parse_manifests
 from traderx_gate.waiting import Deadline, polling, until
 
 WORKER = "confighub-worker"
+CONNECTED = "Ready"
 FILTERS = "filters"
 """The space in which a project's filters lie is `<project>-filters`."""
 WORKER_DEADLINE_S = 30.0
@@ -165,19 +166,23 @@ class Installation:
         start_worker(space, worker)
         found = until(
             polling(
-                lambda: (self._condition(space), self.confighub.target_list(space)),
+                lambda: (
+                    worker_condition(self.confighub, space),
+                    self.confighub.target_list(space),
+                ),
                 every_s=POLL_S,
                 deadline=Deadline(WORKER_DEADLINE_S),
             ),
-            lambda seen: seen[0] == "Ready" and any(t.worker_id == worker.id for t in seen[1]),
+            lambda seen: seen[0] == CONNECTED and any(t.worker_id == worker.id for t in seen[1]),
             what=f"worker {WORKER} of {space.slug} to connect and name its target",
             describe=lambda seen: f"condition {seen[0] or 'unknown'}, {len(seen[1])} targets",
         )
         return next(target for target in found[1] if target.worker_id == worker.id)
 
-    def _condition(self, space: Space) -> str:
-        workers = {worker.slug: worker.condition for worker in self.confighub.worker_list(space)}
-        return workers.get(WORKER, "")
+
+def worker_condition(hub: ConfigHub, space: Space) -> str:
+    """Return what ConfigHub says of the worker of a space; empty where there is none."""
+    return {worker.slug: worker.condition for worker in hub.worker_list(space)}.get(WORKER, "")
 
 
 def _named(data: bytes, project: str) -> bytes:

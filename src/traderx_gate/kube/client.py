@@ -214,6 +214,13 @@ class Kube:
         body: Manifest = self._json("GET", self._path(ref))
         return body
 
+    def find(self, ref: ObjectRef) -> Manifest | None:
+        """Return one object; None if there is none."""
+        try:
+            return self.get(ref)
+        except NotFoundError:
+            return None
+
     def list(
         self,
         api_version: str,

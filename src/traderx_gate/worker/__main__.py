@@ -23,13 +23,14 @@ from urllib.parse import urlsplit
 from traderx_gate.confighub import ConfigHub, Space
 from traderx_gate.errors import ConfigHubError, ConfigurationError, UnreachableError
 from traderx_gate.kube import Kube, current_context
-from traderx_gate.waiting import FOREVER, polling, until
+from traderx_gate.waiting import FOREVER, polling, seconds, until
 from traderx_gate.worker.auto_apply import EVERY_S, AutoApply
 from traderx_gate.worker.bridge import Bridge
 from traderx_gate.worker.protocol import WorkerClient
 from traderx_gate.worker.worker import AGAIN_S, Worker
 
 log = logging.getLogger(__name__)
+WAIT_AGAIN = "CONFIGHUB_WAIT_AGAIN_S"
 IN_A_POD = "KUBERNETES_SERVICE_HOST"
 """Every pod has it in its environment."""
 
@@ -62,12 +63,12 @@ class Settings:
             needed.append("KUBECONFIG")
         absent = [name for name in needed if not environment.get(name)]
         if absent:
-            raise ConfigurationError(f"worker: {', '.join(absent)} must be set in the environment")
+            raise ConfigurationError(f"{', '.join(absent)} must be set in the environment")
         parts = urlsplit(environment["CONFIGHUB_URL"])
         port = environment.get("CONFIGHUB_WORKER_PORT") or "443"
         if parts.scheme not in {"http", "https"} or not parts.hostname or not port.isdigit():
             raise ConfigurationError(
-                f"worker: CONFIGHUB_URL {environment['CONFIGHUB_URL']!r} with "
+                f"CONFIGHUB_URL {environment['CONFIGHUB_URL']!r} with "
                 f"CONFIGHUB_WORKER_PORT {port!r}: expected http(s)://host and a number"
             )
         return cls(
@@ -77,19 +78,8 @@ class Settings:
             kubeconfig=Path(named) if (named := environment.get("KUBECONFIG")) else None,
             target_name=environment.get("IN_CLUSTER_TARGET_NAME", ""),
             auto_apply=environment.get("CONFIGHUB_AUTO_APPLY", "").lower() in {"1", "true"},
-            again_s=_seconds(environment, "CONFIGHUB_WAIT_AGAIN_S", AGAIN_S),
+            again_s=seconds(environment.get(WAIT_AGAIN) or str(AGAIN_S), name=WAIT_AGAIN),
         )
-
-
-def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name) or str(default)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise ConfigurationError(f"worker: {name} must be seconds, is {text!r}")
-    return seconds
 
 
 async def serve(settings: Settings, context: str | None) -> None:

@@ -187,13 +187,7 @@ class Bridge:
                 require_own(manifest, live)
 
     def _existing(self, refs: Iterable[ObjectRef]) -> list[Manifest]:
-        found = []
-        for ref in refs:
-            try:
-                found.append(self._kube.get(ref))
-            except NotFoundError:
-                continue  # absence is the answer
-        return found
+        return [live for ref in refs if (live := self._kube.find(ref)) is not None]
 
     def _manifests(self, operation: Operation) -> list[Manifest]:
         wanted = operation.parameters.get("KubeContext", "")

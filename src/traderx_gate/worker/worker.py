@@ -122,10 +122,11 @@ class Worker:
         elif kind is not None:
             log.warning("event ignored: this worker does not serve %s", kind)
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _answer_heartbeat(self) -> None:
         alive = ActionResult(result="None", status="Completed", message="")
@@ -158,8 +159,7 @@ class Worker:
             await self._insist(result.to_json(operation, started_at=started_at))
             self._accepted.discard(operation.id)
             if result.result == WAIT_FAILED:
-                late = asyncio.create_task(self._look_again(operation, started_at))
-                self._late[operation.unit_id] = late
+                self._late[operation.unit_id] = self._start(self._look_again(operation, started_at))
 
     async def _look_again(self, operation: Operation, started_at: datetime) -> None:
         """Report that a unit is ready after all, until something else is done with it."""
