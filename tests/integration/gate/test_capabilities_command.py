@@ -2,11 +2,24 @@
 
 import json
 
-from tests.integration.gate.gate_command import Gate
+from tests.integration.gate.gate_command import NAMESPACE, Gate
+from traderx_gate.waiting import Deadline, polling, until
+
+METRICS = "metrics.k8s.io/v1beta1"
+DEADLINE_S = 30.0
 
 
 def test_capabilities_are_told(gate: Gate) -> None:
     """The embedded cluster has an ingress, metrics and addresses that are reached, on one node."""
+    until(
+        polling(
+            lambda: gate.kube.list(METRICS, "PodMetrics", namespace=NAMESPACE),
+            every_s=0.1,
+            deadline=Deadline(DEADLINE_S),
+        ),
+        bool,
+        what="the first pod to be measured, seconds after it was deployed",
+    )
     done = gate.run("capabilities", "dev", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
