@@ -45,6 +45,18 @@ while seen != expected and time.monotonic() < end:
     time.sleep(0.05)
 print(seen)
 """
+DIAL_OFTEN = """
+import socket, sys
+seen = set()
+for _ in range(200):
+    try:
+        socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5).close()
+    except OSError as error:
+        seen.add(type(error).__name__)
+    else:
+        seen.add("connected")
+print(*sorted(seen))
+"""
 RESOLVE = """
 import json, socket, sys
 answers = socket.getaddrinfo(sys.argv[1], 80, socket.AF_INET, socket.SOCK_STREAM)
@@ -97,6 +109,20 @@ def test_refused_without_a_ready_pod(lab: Laboratory) -> None:
     client(lab)
     lab.until_event("only", "Unhealthy")
     dial(lab, "web", "80", "ConnectionRefusedError")
+
+
+def test_refused_where_no_pod_listens(lab: Laboratory) -> None:
+    """Every connection to a service that leads to a port where nobody listens is refused."""
+    lab.create(
+        "services",
+        "web",
+        spec={"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 9}]},
+    )
+    server(lab, "only", {"app": "web"})
+    client(lab)
+    lab.until_endpoints("web", 1)
+    dial(lab, "web", "80", "ConnectionRefusedError")
+    assert run(lab, DIAL_OFTEN, "web", "80") == "ConnectionRefusedError\n"
 
 
 def test_refused_after_the_last_pod_is_gone(lab: Laboratory) -> None:

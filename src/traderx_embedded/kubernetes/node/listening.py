@@ -43,6 +43,11 @@ class PodPorts:
         self._networks = networks
         self._entries: dict[str, _Entry] = {}
         self._wake = asyncio.Event()
+        self._watchers: list[Callable[[], None]] = []
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have a function called whenever a pod's process listens on other ports than before."""
+        self._watchers.append(changed)
 
     def add(self, pod_address: str, uid: str, *, hidden: frozenset[int] = frozenset()) -> None:
         """Show the pod's ports from now on, except the `hidden` ones."""
@@ -67,6 +72,11 @@ class PodPorts:
         """Whether the port must not be reached through the node."""
         entry = self._entries.get(private_address)
         return entry is not None and port in entry.hidden
+
+    def is_listening(self, private_address: str, port: int) -> bool:
+        """Whether somebody listens there; of what is no running pod nothing else is known."""
+        entry = self._entries.get(private_address)
+        return entry is None or port in entry.seen
 
     async def listening(self, pod_address: str, port: int) -> None:
         """Return once the pod's process listens on the port."""
@@ -99,6 +109,8 @@ class PodPorts:
             ports = sockets.get(private, frozenset()) - entry.hidden
             if ports != entry.seen:
                 await self._show(private, entry, ports)
+                for changed in self._watchers:
+                    changed()
             for port, future in entry.waiters:
                 if port in ports and not future.done():
                     future.set_result(None)

@@ -1,6 +1,7 @@
 """Keeps services reachable: a listener on each ClusterIP and port, and the file of cluster names.
 
-Connections go in turn to the ready endpoints; with none, nothing listens and they are refused.
+Connections go in turn to the ready endpoints. With none, or where no process listens behind any,
+nothing listens and they are refused: one that is accepted and then reset may look connected.
 """
 
 import asyncio
@@ -50,6 +51,7 @@ class ServiceProxy:
         self._dirty = asyncio.Event()
         self._listed = {"services": asyncio.Event(), "slices": asyncio.Event()}
         self._applied = asyncio.Event()
+        ports.watch(self._dirty.set)
 
     async def synced(self) -> None:
         """Return once all services were read and are served."""
@@ -146,7 +148,9 @@ class ServiceProxy:
                 continue
             for port in service.ports:
                 if port.protocol == "TCP":
-                    wanted[service.cluster_ip, port.number] = self._targets(service, port.name)
+                    targets = self._targets(service, port.name)
+                    alive = any(self._ports.is_listening(*target) for target in targets)
+                    wanted[service.cluster_ip, port.number] = targets if alive else []
         return wanted
 
     def _targets(self, service: Service, port: str) -> list[Target]:
