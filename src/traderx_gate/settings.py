@@ -164,7 +164,7 @@ def resolve_project(given: str | None) -> str:
                 "or make one with `traderx-gate install dev`"
             )
         project = path.read_text().strip()
-    return _name("project", project)
+    return require_name("project", project)
 
 
 def resolve_namespaces(given: str | None) -> str:
@@ -173,11 +173,15 @@ def resolve_namespaces(given: str | None) -> str:
     Raises:
         ConfigurationError: It cannot be part of a namespace's name.
     """
-    return _name("namespaces", given or os.environ.get("TRADERX_NAMESPACES") or NAMESPACES)
+    return require_name("namespaces", given or os.environ.get("TRADERX_NAMESPACES") or NAMESPACES)
 
 
-def _name(what: str, text: str) -> str:
-    """Return a name that spaces, namespaces and labels can be made of."""
+def require_name(what: str, text: str) -> str:
+    """Return a name that spaces, namespaces and labels can be made of.
+
+    Raises:
+        ConfigurationError: It is none; names what it is the name of.
+    """
     if not re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", text, re.ASCII):
         raise ConfigurationError(
             f"{what} {text!r}: use lower-case letters, digits, and dashes between them"

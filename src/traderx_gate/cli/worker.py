@@ -2,12 +2,13 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 import yaml
 
-from traderx_gate import embedded
+from traderx_gate import embedded, settings
 from traderx_gate.application.layout import load_layout
 from traderx_gate.cli import transcript
 from traderx_gate.cli.app import app
@@ -55,6 +56,8 @@ def install(
     resolved = systems.resolve(project=project)
     application = resolved.application()
     spec = application.environment(environment)
+    if namespace is not None:
+        settings.require_name("namespace", namespace)
     url = reachable_at or resolved.confighub_url
     cluster_worker.require_reachable(url)
     hub = ConfigHub.from_token_file(resolved.confighub_url, resolved.token_file)
@@ -87,12 +90,22 @@ def install(
             typer.echo(yaml.safe_dump_all(bodies, sort_keys=False), nl=False)
             return
         wanted.require_own(kube)
-        if embedded.stop_worker(space):
-            cluster_worker.await_gone(hub, space)
-            say(f"{space.slug}: the worker that ran here is stopped")
-        wanted.apply(kube)
-        say(f"{space.slug}: {wanted.namespace}/{wanted.name} applied; waiting for it to connect")
-        wanted.await_connected(kube, hub, space)
+        ran_here = embedded.stop_worker(space)
+        try:
+            if ran_here:
+                cluster_worker.await_gone(hub, space)
+                say(f"{space.slug}: the worker that ran here is stopped")
+            wanted.apply(kube)
+            say(
+                f"{space.slug}: {wanted.namespace}/{wanted.name} applied; waiting until it connects"
+            )
+            wanted.await_connected(kube, hub, space)
+        except BaseException:  # Ctrl-C too: an environment without a worker is stuck
+            wanted.withdraw(kube)
+            if ran_here:
+                embedded.start_worker(resolved, space, replace(found, condition=""))
+                say(f"{space.slug}: withdrawn; the worker runs here again")
+            raise
         say(f"{space.slug}: the worker is connected from inside the cluster")
 
 

@@ -114,6 +114,14 @@ class ClusterWorker:
         for body in self.manifests(include_secret=True):
             kube.apply(body, manager=MANAGER)
 
+    def withdraw(self, kube: Kube) -> None:
+        """End its pod; what it needs besides stays for another try, until `remove`."""
+        name = ObjectRef(
+            api_version="apps/v1", kind="Deployment", namespace=self.namespace, name=self.name
+        )
+        if kube.find(name) is not None:
+            kube.delete(name)
+
     def await_connected(self, kube: Kube, hub: ConfigHub, space: Space) -> None:
         """Wait until its pod runs and ConfigHub says that the worker is there.
 

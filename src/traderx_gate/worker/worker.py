@@ -54,6 +54,14 @@ class Worker:
         Raises:
             ConfigHubError: The server does not know the worker, or not by this secret.
         """
+        try:
+            await self._serve_again(stop)
+        finally:  # what is under way comes again, to whoever serves next
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve_again(self, stop: asyncio.Event) -> None:
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
             try:

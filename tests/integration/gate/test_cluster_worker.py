@@ -2,6 +2,8 @@
 
 import base64
 import datetime as dt
+import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 from tests.integration.gate.conftest import turn
-from tests.integration.gate.gate_command import Gate, opened, ref
+from tests.integration.gate.gate_command import COMMAND, COMMAND_TIMEOUT_S, Gate, opened, ref
 from tests.run_cluster import RunCluster
 from traderx_gate import rights
 from traderx_gate.application import load
@@ -57,8 +59,10 @@ def kube(cluster: RunCluster, tmp_path: Path) -> Iterator[Kube]:
         gate.kube.delete(ref("Namespace", SPEC.namespace))
         until(
             polling(lambda: gate.kube.list("v1", "Namespace"), every_s=0.1, deadline=Deadline(60)),
-            lambda seen: all(b["metadata"]["name"] != SPEC.namespace for b in seen),
-            what="the namespace to be gone",
+            lambda seen: {SPEC.namespace, NAMESPACE}.isdisjoint(
+                b["metadata"]["name"] for b in seen
+            ),
+            what="the namespaces to be gone",
         )
 
 
@@ -139,6 +143,46 @@ def test_secret_is_printed_on_demand_only(gate: Gate) -> None:
     assert found not in plain.stdout
     with pytest.raises(NotFoundError):
         gate.kube.get(ref("Namespace", "confighub-tests-traderx"))
+
+
+def test_interrupted_worker_comes_back(gate: Gate) -> None:
+    """Ctrl-C while the worker in the cluster does not connect: it runs here again, alone."""
+    words = ("worker", "install", "dev", "--reachable-at", URL)
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        env=dict(gate.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert any("waiting until it connects" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
+    assert process.returncode == 130, said
+    assert "runs here again" in said
+    place = cluster_worker.default_namespace("tests-traderx")
+    deployments = gate.kube.list("apps/v1", "Deployment", namespace=place)
+    assert deployments == ()
+    space = gate.confighub.space_find("tests-traderx-dev")
+    assert space is not None
+    until(
+        polling(
+            lambda: worker_condition(gate.confighub, space),
+            every_s=0.1,
+            deadline=Deadline(DEADLINE_S),
+        ),
+        lambda seen: seen == "Ready",
+        what="the worker to be here again",
+    )
+    cluster_worker.remove(gate.kube, "tests-traderx", print)
+
+
+def test_namespace_that_is_none_is_refused(gate: Gate) -> None:
+    """A name that no namespace can have is refused before anything is made."""
+    done = gate.run("worker", "install", "dev", "--reachable-at", URL, "--namespace", "Bad_Name")
+    assert done.returncode == 2
+    assert "namespace 'Bad_Name'" in done.stderr
 
 
 def test_address_of_this_machine_is_refused(gate: Gate) -> None:
