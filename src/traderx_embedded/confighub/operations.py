@@ -1,8 +1,8 @@
 """The life of an operation: queued, delivered, reported, ended.
 
-One unit has at most one operation with its worker at a time; the next one waits its turn in the
-order of creation. Different units run side by side. The network is not in here: `stream` carries
-the messages.
+They go to the worker in the order of creation, whatever else of the unit it has in hand: the worker
+does those of one unit one after another (`confighub.md` 5.2). The network is not in here: `stream`
+carries the messages.
 """
 
 import base64
@@ -156,13 +156,10 @@ def queue(tx: Transaction, unit: Unit, action: str) -> QueuedOperation:
 
 def take(tx: Transaction, worker_id: str) -> list[dict[str, Any]]:
     """Mark what is due for a worker as delivered and return the messages for its stream."""
-    busy = {item.unit_id for item in tx.all(QueuedOperation) if item.status != "Pending"}
     messages = []
     for operation in tx.all(QueuedOperation):
-        due = operation.status == "Pending" and operation.unit_id not in busy
-        if operation.bridge_worker_id != worker_id or not due:
+        if operation.bridge_worker_id != worker_id or operation.status != "Pending":
             continue
-        busy.add(operation.unit_id)
         tx.update(replace(operation, status="Delivered", updated_at=now()))
         _event(tx, operation, status="Submitted", message="sent to the worker")
         messages.append(_message(tx, operation))

@@ -380,12 +380,14 @@ class Kube:
         namespace: str,
         labels: str = "",
         deadline: Deadline,
+        wake: threading.Event | None = None,
     ) -> Iterator[Snapshot]:
         """Yield what `read` returns, now and after every change of these kinds, until the deadline.
 
         A lost watch is opened again. Changes that come while `read` runs are seen by the next one.
+        Whoever sets `wake` has it read at once, as after a change.
         """
-        changed = threading.Event()
+        changed = wake or threading.Event()
         stop = threading.Event()
         watches = [
             threading.Thread(
@@ -400,10 +402,10 @@ class Kube:
             thread.start()
         try:
             while True:
-                changed.clear()
                 yield read()
                 if not changed.wait(timeout=deadline.remaining()):
                     return
+                changed.clear()
         finally:
             stop.set()
 

@@ -1,7 +1,9 @@
 """What an operation means in a cluster: apply, destroy, refresh. Blocking, one thread each."""
 
+import functools
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +45,23 @@ _GO_UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 
 _GO_PART = r"(\d+(?:\.\d*)?)(h|ms|us|µs|ns|m|s)"
 
 
+class Patience:
+    """What a wait has, until its unit has something else to become."""
+
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+        self.is_over = False
+
+    def end(self) -> None:
+        """End the wait, or have it not begin; what was changed before stays changed."""
+        self.is_over = True
+        self.wake.set()
+
+
+class _SupersededError(Exception):
+    """Patience is over."""
+
+
 class Bridge:
     """Carries operations out in one cluster. Safe to share between threads."""
 
@@ -50,10 +69,16 @@ class Bridge:
         self._kube = kube
         self._namespaced: frozenset[tuple[str, str]] | None = None
 
-    def perform(self, operation: Operation, progress: Progress) -> ActionResult:
-        """Carry an operation out; whatever the cluster refuses becomes the result's message."""
-        actions = {
-            "Apply": self._apply,
+    def perform(
+        self, operation: Operation, progress: Progress, patience: Patience | None = None
+    ) -> ActionResult:
+        """Carry an operation out; whatever the cluster refuses becomes the result's message.
+
+        Where its patience is ended, an apply does not wait any longer for what it has applied.
+        """
+        patience = patience or Patience()
+        actions: dict[str, Callable[[Operation, Progress], ActionResult]] = {
+            "Apply": functools.partial(self._apply, patience=patience),
             "Destroy": self._destroy,
             "Refresh": self._refresh,
             "Finalize": _finalize,
@@ -63,20 +88,29 @@ class Bridge:
             return _failed(operation, "this worker does not do that")
         try:
             return action(operation, progress)
+        except _SupersededError:
+            return ActionResult(
+                result="None",
+                status="Canceled",
+                message="superseded: something newer is to be done with the unit",
+            )
         except NotReachedError as error:
             return _failed(operation, str(error), result=f"{operation.action}WaitFailed")
         except GateError as error:
             return _failed(operation, f"Failed to {operation.action.lower()} resources: {error}")
 
-    def _apply(self, operation: Operation, progress: Progress) -> ActionResult:
+    def _apply(
+        self, operation: Operation, progress: Progress, *, patience: Patience
+    ) -> ActionResult:
         progress("Starting to apply resources...")
         manifests = self._manifests(operation)
         deadline = Deadline(_wait_s(operation))
         self._require_own(manifests)
         for manifest in sorted(manifests, key=lambda m: m["kind"] not in _FIRST):
             self._kube.apply(manifest)
-        live = self._await_ready([ObjectRef.of(m) for m in manifests], deadline, progress)
-        return _applied(live)
+        refs = [ObjectRef.of(manifest) for manifest in manifests]
+        snapshots = self._snapshots(refs, deadline, patience)
+        return _applied(self._await_ready(_mentioned(snapshots, progress)))
 
     def look_again(self, operation: Operation) -> ActionResult | None:
         """Return the end of an apply whose wait failed, where all is ready by now.
@@ -91,18 +125,20 @@ class Bridge:
             return None
         return None if _missing(live) else _applied(live)
 
-    def _await_ready(
-        self, refs: list[ObjectRef], deadline: Deadline, progress: Progress
-    ) -> list[Manifest]:
+    def _await_ready(self, snapshots: Iterator[list[Manifest]]) -> list[Manifest]:
         return waiting.until(
-            _mentioned(self._snapshots(refs, deadline), progress),
+            snapshots,
             lambda live: not _missing(live),
             what="all resources to be ready",
             describe=_missing,
         )
 
-    def _snapshots(self, refs: list[ObjectRef], deadline: Deadline) -> Iterator[list[Manifest]]:
+    def _snapshots(
+        self, refs: list[ObjectRef], deadline: Deadline, patience: Patience
+    ) -> Iterator[list[Manifest]]:
         def read() -> list[Manifest]:
+            if patience.is_over:
+                raise _SupersededError
             return [self._kube.get(ref) for ref in refs]
 
         awaited = [ref for ref in refs if readiness.is_awaited(ref.kind)]
@@ -114,6 +150,7 @@ class Bridge:
             read,
             namespace=namespaces.pop() if len(namespaces) == 1 else "",
             deadline=deadline,
+            wake=patience.wake,
         )
 
     def _destroy(self, operation: Operation, progress: Progress) -> ActionResult:

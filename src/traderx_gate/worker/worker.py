@@ -1,7 +1,8 @@
 """The worker itself: holds the stream, runs operations side by side, reports, reconnects.
 
 The operations of one unit run one after another; each has a thread of its own, so a unit that is
-stuck holds up no other.
+stuck holds up no other. An apply that only waits any more gives way to the next operation of its
+unit: what it waits for is not what is wanted.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from traderx_gate.errors import ConfigHubError, UnreachableError
-from traderx_gate.worker.bridge import DEFAULT_WAIT, WAIT_FAILED, Bridge
+from traderx_gate.worker.bridge import DEFAULT_WAIT, WAIT_FAILED, Bridge, Patience
 from traderx_gate.worker.protocol import ActionResult, Operation, WorkerClient, progressing
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Worker:
         self._again_s = again_s
         self._accepted: set[str] = set()
         self._late: dict[str, asyncio.Task[None]] = {}
+        self._patience: dict[str, Patience] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -126,7 +128,10 @@ class Worker:
                 self._accepted.add(operation.id)
                 if late := self._late.pop(operation.unit_id, None):
                     late.cancel()  # the unit has something else to become
-                self._start(self._operate(operation))
+                if (patience := self._patience.pop(operation.unit_id, None)) is not None:
+                    patience.end()
+                self._patience[operation.unit_id] = Patience()
+                self._start(self._operate(operation, self._patience[operation.unit_id]))
         elif kind is not None:
             log.warning("event ignored: this worker does not serve %s", kind)
 
@@ -143,7 +148,7 @@ class Worker:
         except (UnreachableError, ConfigHubError) as error:
             log.warning("heartbeat not answered: %s", error)
 
-    async def _operate(self, operation: Operation) -> None:
+    async def _operate(self, operation: Operation, patience: Patience) -> None:
         async with self._turns[operation.unit_id]:
             started_at = datetime.now(UTC)
             loop = asyncio.get_running_loop()
@@ -154,7 +159,9 @@ class Worker:
                 asyncio.run_coroutine_threadsafe(self._mention(body), loop).result()
 
             try:
-                result = await _in_thread(lambda: self._bridge.perform(operation, progress))
+                result = await _in_thread(
+                    lambda: self._bridge.perform(operation, progress, patience)
+                )
             except Exception as error:
                 # a defect of ours, not of the unit: it must not leave the operation without an end
                 log.exception("%s: unit=%s", operation.action, operation.unit_slug)

@@ -159,10 +159,28 @@ def test_unit_is_applied_in_order(workshop: Workshop) -> None:
     second = workshop.queue(unit)
     ends = [workshop.await_end(operation) for operation in (first, second)]
     assert [end["RevisionNum"] for end in ends] == [1, 2]
-    assert ends[0]["TerminatedAt"] < workshop.events(second)[0]["CreatedAt"]
+    begun = next(e for e in workshop.events(second) if e["Status"] == "Progressing")
+    assert ends[0]["TerminatedAt"] < begun["CreatedAt"]
     live = workshop.live("ConfigMap", "a")
     assert live is not None
     assert live["data"] == {"k": "two"}
+
+
+@pytest.mark.usefixtures("worker")
+def test_wait_gives_way_to_what_comes_next(workshop: Workshop) -> None:
+    """An apply that waits for what cannot become ready is canceled by the next one of its unit."""
+    unit = workshop.unit("u", workshop.deployment("web", image="no/such:image"))
+    stuck = workshop.queue(unit)
+    until(
+        lambda: any("Waiting for" in event["Message"] for event in workshop.events(stuck)),
+        what="the worker to wait for the stuck unit",
+    )
+    ok(workshop.client.patch(unit_path(unit), json={"Data": base64_of(workshop.deployment("web"))}))
+    good = workshop.await_end(workshop.queue(unit))
+    ended = workshop.await_end(stuck)
+    assert (ended["Status"], ended["Result"]) == ("Canceled", "None")
+    assert (good["Result"], good["RevisionNum"]) == ("ApplyCompleted", 2)
+    assert ended["TerminatedAt"] < good["TerminatedAt"]
 
 
 REFUSED = {
