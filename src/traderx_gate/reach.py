@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from traderx_gate.errors import GateError, NotFoundError, UnreachableError
 from traderx_gate.kube import Kube, Manifest, ObjectRef, is_ready, port_numbers, slices_of
-from traderx_gate.traderx import Direct, Reply
+from traderx_gate.traderx import Direct, Reply, asking
 
 CONNECT_TIMEOUT_S = 1.0
 ENOUGH = 3
 """So many Services are tried; where packets are lost each of them takes its time."""
-ANSWER_TIMEOUT_S = 3.5
-"""To connect and to answer, as for the direct way (`traderx.asking`)."""
+ANSWER_TIMEOUT_S = asking.CONNECT_TIMEOUT_S + asking.ANSWER_TIMEOUT_S
+"""Where the API server, or a port of this machine, takes the connection and makes the real one."""
 
 
 class Reach(enum.Enum):
@@ -199,7 +199,7 @@ class Forwarded:
     ) -> Reply:
         """Send a request and return what came back."""
         try:
-            way = Direct(self.forwards.url(self.service, self.port))
+            way = Direct(self.forwards.url(self.service, self.port), ANSWER_TIMEOUT_S)
         except GateError as error:
             return Reply(status=None, body=str(error))
         return way(method, path, headers=headers)

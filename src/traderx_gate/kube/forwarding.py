@@ -5,7 +5,7 @@ import logging
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,14 @@ def forwarded(
     Raises:
         RefusedError: The local port cannot be had.
     """
+    # here, because it takes half a second: most commands can do without, and a connection that
+    # waited for it would be taken for a service that does not answer
+    from kubernetes.client.api.core_v1_api import CoreV1Api  # noqa: PLC0415
+
+    def own() -> CoreV1Api:
+        # one for each connection: the library replaces the request method of the one it is given
+        return CoreV1Api(ApiClient(api.configuration))
+
     try:
         listener = socket.create_server(("127.0.0.1", local_port))
     except OSError as error:
@@ -67,7 +75,7 @@ def forwarded(
         ) from error
     with listener:
         threading.Thread(
-            target=_accept, args=(listener, api, namespace, pod, port), daemon=True
+            target=_accept, args=(listener, own, namespace, pod, port), daemon=True
         ).start()
         yield Forward(port=listener.getsockname()[1])
         # wakes the thread that waits in accept
@@ -75,24 +83,23 @@ def forwarded(
             listener.shutdown(socket.SHUT_RDWR)
 
 
-def _accept(listener: socket.socket, api: ApiClient, namespace: str, pod: str, port: int) -> None:
+def _accept(
+    listener: socket.socket, own: "Callable[[], CoreV1Api]", namespace: str, pod: str, port: int
+) -> None:
     while True:
         try:
             here, _ = listener.accept()
         except OSError:
             return  # the listener was closed
-        threading.Thread(target=_carry, args=(here, api, namespace, pod, port), daemon=True).start()
+        threading.Thread(
+            target=_carry, args=(here, own(), namespace, pod, port), daemon=True
+        ).start()
 
 
-def _carry(here: socket.socket, api: ApiClient, namespace: str, pod: str, port: int) -> None:
-    # here, because it takes half a second that most commands can do without
-    from kubernetes.client.api.core_v1_api import CoreV1Api  # noqa: PLC0415
-
-    # a client of its own: the library replaces the request method of the one it is given
-    own = CoreV1Api(ApiClient(api.configuration))
+def _carry(here: socket.socket, api: "CoreV1Api", namespace: str, pod: str, port: int) -> None:
     with here:
         try:
-            session, thread = _session(own, namespace, pod, port)
+            session, thread = _session(api, namespace, pod, port)
         except (ApiException, OSError) as error:
             log.warning("pod %s, port %d: %s", pod, port, error)
             return

@@ -6,8 +6,9 @@ from typing import Protocol
 
 import requests
 
-TIMEOUT_S = (2.0, 1.5)
-"""To connect and to answer: who waits longer takes a service for dead, as probes and people do."""
+CONNECT_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 1.5
+"""Who waits longer than these takes a service for dead, as probes and people do."""
 EXCERPT = 120
 
 
@@ -43,9 +44,14 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """The way over the network, to `http://host:port`."""
+    """The way over the network, to `http://host:port`.
+
+    Attributes:
+        answer_timeout_s: From the connection to the answer.
+    """
 
     base_url: str
+    answer_timeout_s: float = ANSWER_TIMEOUT_S
 
     def __call__(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None
@@ -58,7 +64,7 @@ class Direct:
                     method,
                     self.base_url + path,
                     headers=headers,
-                    timeout=TIMEOUT_S,
+                    timeout=(CONNECT_TIMEOUT_S, self.answer_timeout_s),
                     allow_redirects=False,
                 )
         except requests.RequestException as error:
