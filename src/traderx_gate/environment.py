@@ -292,9 +292,11 @@ class DeployedEnvironment:
         pods = [pod for pod in self.pods(service) if pod.ready]
         if not pods:
             return Nowhere(f"{service.slug} has no Service, and no ready pod")
-        ref = ObjectRef(
-            api_version="v1", kind="Pod", namespace=pods[0].namespace, name=pods[0].name
-        )
+        return self.ask_pod(service, pods[0])
+
+    def ask_pod(self, service: Service, pod: Pod) -> Ask:
+        """Return the way to one pod of a service, ready or not."""
+        ref = ObjectRef(api_version="v1", kind="Pod", namespace=pod.namespace, name=pod.name)
         return Proxy(kube=self.kube, ref=ref, port=service.health.port)
 
     def _has_service(self, service: Service) -> bool:

@@ -63,7 +63,7 @@ class Service:
         units: The units that deploy it, in the order in which they are applied.
         depends_on: Services that have to be healthy before it is deployed.
         calls: `service:port` of everything that its pods connect to.
-        singleton: Whether a second pod breaks it (`reference/traderx.md` 7, I23).
+        singleton: Why a second pod breaks it; empty where none does (`reference/traderx.md` I23).
     """
 
     slug: str
@@ -72,7 +72,7 @@ class Service:
     units: tuple[str, ...]
     depends_on: tuple[str, ...]
     calls: tuple[str, ...]
-    singleton: bool
+    singleton: str
     health: HealthContract
 
     @classmethod
@@ -87,7 +87,7 @@ class Service:
             units=take.texts("units"),
             depends_on=tuple(take.optional("depends_on", list, [])),
             calls=tuple(take.optional("calls", list, [])),
-            singleton=take.optional("singleton", bool, default=False),
+            singleton=take.optional("singleton", str, ""),
             health=HealthContract.from_table(
                 take.any("health", dict), where=f"{where} ({slug}).health"
             ),

@@ -1,5 +1,6 @@
 """The rollout of one service: its units applied, its replicas ready, its contract kept."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,12 @@ HOPELESS = frozenset(
 )
 CRASHES = 2
 """Restarts after which a crashing container is given up."""
+Deviation = Callable[[], str | None]
+"""Says what went wrong meanwhile; None while nothing did."""
+
+
+def nothing() -> None:
+    """Say that nothing went wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +119,7 @@ def roll_out(
         apply(deployed, unit, deadline, service)
         applied(unit.slug)
     applied_s = elapsed_s()
-    until(
-        deployed.kube.watch(
-            [("apps/v1", "Deployment"), ("v1", "Pod")],
-            lambda: _rollout(deployed, service),
-            namespace=deployed.spec.namespace,
-            labels=f"app={service.slug}",
-            deadline=deadline,
-        ),
-        RolloutSnapshot.is_complete,
-        hopeless=lambda seen: seen.hopeless,
-        what="its replicas to be ready",
-    )
+    await_replicas(deployed, service, deadline)
     ready_s = elapsed_s()
     until(
         polling(
@@ -145,6 +141,41 @@ def roll_out(
     )
 
 
+def await_replicas(
+    deployed: DeployedEnvironment,
+    service: Service,
+    deadline: Deadline,
+    *,
+    deviation: Deviation = nothing,
+    wake: threading.Event | None = None,
+) -> None:
+    """Wait until all replicas of a service are those that its Deployment says now, and ready.
+
+    Args:
+        deployed: Where.
+        service: What.
+        deadline: Until when.
+        deviation: Says why to wait no longer, though they may become ready.
+        wake: Set by whoever knows that `deviation` has something to say.
+
+    Raises:
+        NotReachedError: Time is over, they can never become ready, or there is a deviation.
+    """
+    until(
+        deployed.kube.watch(
+            [("apps/v1", "Deployment"), ("v1", "Pod")],
+            lambda: _rollout(deployed, service),
+            namespace=deployed.spec.namespace,
+            labels=f"app={service.slug}",
+            deadline=deadline,
+            wake=wake,
+        ),
+        RolloutSnapshot.is_complete,
+        hopeless=lambda seen: deviation() or seen.hopeless,
+        what="its replicas to be ready",
+    )
+
+
 def _rollout(deployed: DeployedEnvironment, service: Service) -> RolloutSnapshot:
     deployment = deployed.deployment(service)
     return RolloutSnapshot(
@@ -155,12 +186,25 @@ def _rollout(deployed: DeployedEnvironment, service: Service) -> RolloutSnapshot
 
 
 def apply(
-    deployed: DeployedEnvironment, unit: Unit, deadline: Deadline, service: Service | None = None
+    deployed: DeployedEnvironment,
+    unit: Unit,
+    deadline: Deadline,
+    service: Service | None = None,
+    *,
+    deviation: Deviation = nothing,
 ) -> None:
     """Apply a unit and wait until the worker has ended the operation, or never can.
 
+    Args:
+        deployed: Where.
+        unit: What.
+        deadline: Until when.
+        service: Whose pods the unit makes, if it makes any.
+        deviation: Says why to wait no longer, though the worker may get there.
+
     Raises:
-        NotReachedError: Time is over, or the service's pods cannot become ready.
+        NotReachedError: Time is over, the service's pods cannot become ready, or there is a
+            deviation.
         DeliveryError: The worker could not apply it.
     """
     operation = deployed.confighub.unit_apply(unit)
@@ -177,7 +221,7 @@ def apply(
     ended = until(
         polling(read, every_s=POLL_S, deadline=deadline),
         lambda seen: seen.event is not None and seen.event.is_terminal(),
-        hopeless=lambda seen: seen.hopeless,
+        hopeless=lambda seen: deviation() or seen.hopeless,
         what=f"ConfigHub's worker to apply unit {unit.slug}",
     ).event
     if ended is None or ended.status != "Completed":
