@@ -126,7 +126,7 @@ def deploy(environment: Environment, *, systems: Systems, as_json: Json = False)
     """Deploy an environment in dependency order; stops at the first service that fails."""
     resolved = systems.resolve()
     resolved.connect(environment)
-    timeout_s = _deployment_timeout_s()
+    timeout_s = deployment_timeout_s()
     with lock(environment), transcript.kept("deploy", environment, quiet=as_json) as say:
         rollout = deployment.deploy(resolved, environment, report=say, timeout_s=timeout_s)
         run = runs.create(REPORTS, runs.new_run_name(runs.DEPLOY, environment, rollout.started_at))
@@ -141,7 +141,7 @@ def apply(environment: Environment, *, systems: Systems) -> None:
     """Apply all units of an environment at once, in no order; `deploy` keeps the order."""
     resolved = systems.resolve()
     resolved.connect(environment)
-    timeout_s = _deployment_timeout_s()
+    timeout_s = deployment_timeout_s()
     with lock(environment), transcript.kept("apply", environment) as say:
         deployment.apply_all(resolved, environment, report=say, timeout_s=timeout_s)
 
@@ -165,6 +165,11 @@ def keep_project(given: str | None, project: str) -> None:
         (ROOT / settings.PROJECT_FILE).write_text(f"{project}\n")
 
 
-def _deployment_timeout_s() -> float:
+def deployment_timeout_s() -> float:
+    """Return how long a rollout may take, in seconds: DEPLOYMENT_TIMEOUT, or the runbook's.
+
+    Raises:
+        ConfigurationError: It is no time.
+    """
     text = os.environ.get(TIMEOUT, str(deployment.DEPLOYMENT_TIMEOUT_S))
     return seconds(text, name=TIMEOUT)
