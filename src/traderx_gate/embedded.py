@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from traderx_gate.checkout import state_directory
 from traderx_gate.confighub import Space, Worker
-from traderx_gate.errors import ConfigurationError, UnreachableError
+from traderx_gate.errors import ConfigurationError, RefusedError, UnreachableError
 from traderx_gate.settings import Settings, embedded_status
 
 COMMAND_TIMEOUT_S = 7200
@@ -142,6 +142,22 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
         "after": ["confighub", "kube-apiserver"],
     }
     _tell_supervisor("add", space, json.dumps(process))
+
+
+def revive_worker(settings: Settings, space: Space, worker: Worker) -> None:
+    """Have the supervisor run the worker of a space again, where it is one that we run here.
+
+    Raises:
+        RefusedError: It runs elsewhere, or was taken away from here.
+        UnreachableError: The supervisor did not take it.
+    """
+    try:
+        here = _runs_here(space)
+    except ConfigurationError as error:
+        raise RefusedError("nothing was brought up here; start the worker where it runs") from error
+    if not here:
+        raise RefusedError("it does not run here; start it where it runs")
+    start_worker(settings, space, worker)
 
 
 def stop_worker(space: Space) -> bool:

@@ -7,6 +7,8 @@ from traderx_gate.application import load
 from traderx_gate.checkout import ROOT
 from traderx_gate.errors import GateError
 from traderx_gate.operations import validation
+from traderx_gate.operations.promotion import Promotion
+from traderx_gate.operations.rollback import Rollback
 from traderx_gate.policies import load_policy
 from traderx_gate.runs import Run
 from traderx_gate.verdict import Decision, Evidence, Rollout, ServiceTimeline
@@ -46,6 +48,22 @@ def write_report(run: Run, evidence: Evidence, decision: Decision) -> None:
     )
     runs.write_atomically(run.path / runs.REPORT, page.encode())
     write_index(run)
+
+
+def write_delivery_report(
+    run: Run, *, promotion: Promotion | None = None, rollback: Rollback | None = None
+) -> None:
+    """Write `report.html` of a promotion or a rollback.
+
+    Raises:
+        RefusedError: It cannot be written.
+    """
+    page = (
+        _environment()
+        .get_template("delivery.html.j2")
+        .render(run=run.name, promotion=promotion, rollback=rollback)
+    )
+    runs.write_atomically(run.path / runs.REPORT, page.encode())
 
 
 def write_index(run: Run) -> None:

@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from traderx_gate import schemas, signing
-from traderx_gate.errors import EvidenceError, RefusedError
-from traderx_gate.verdict import Decision, Evidence, Rollout, Verdict
+from traderx_gate.errors import ConfigurationError, EvidenceError, RefusedError
+from traderx_gate.verdict import (
+    Decision,
+    Environment,
+    Evidence,
+    Rollout,
+    UnitRevision,
+    Verdict,
+)
 from traderx_gate.verdict.decision import VERSION as DECISION_VERSION
 from traderx_gate.verdict.evidence import ROLLOUT_VERSION, VERSION
 
@@ -153,9 +160,17 @@ class Run:
         write_atomically(self.path / signature, envelope)
 
     def _read_signed(self, name: str, signature: str, version: int) -> Any:
-        content = self._read(name)
         signer = signing.load_signer(signing.key_file())
-        signing.verify(f"{self.name}/{name}", content, self._read(signature), signer)
+        return self.read_signed(name, signature, version, signer.public_key)
+
+    def read_signed(self, name: str, signature: str, version: int, key: signing.PublicKey) -> Any:
+        """Return the body of a file after checking its signature by a key, and its form.
+
+        Raises:
+            EvidenceError: Missing, edited, exchanged, or signed by another key.
+        """
+        content = self._read(name)
+        signing.verify(f"{self.name}/{name}", content, self._read(signature), key)
         try:
             body = json.loads(content)
         except (ValueError, RecursionError) as error:
@@ -203,6 +218,97 @@ def past(reports: Path) -> Iterator[Run]:
         for path in sorted(reports.iterdir(), reverse=True):
             if (path / EVIDENCE).is_file():
                 yield Run(path)
+
+
+SIGNED = {
+    EVIDENCE: (SIGNATURE, VERSION),
+    DECISION: (DECISION_SIGNATURE, DECISION_VERSION),
+    ROLLOUT: (ROLLOUT_SIGNATURE, ROLLOUT_VERSION),
+}
+"""Each signed file's envelope, and the version of its schema."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A file that is what was signed.
+
+    Attributes:
+        key_id: Of the key that signed it.
+        body: Its content, which its schema has checked.
+    """
+
+    path: Path
+    run: str
+    key_id: str
+    body: Mapping[str, Any]
+
+
+def verify(path: Path, *, key: Path) -> Verified:
+    """Check the signature and the form of a file of a run, or of all its evidence by its folder.
+
+    Needs nothing but the folder and the key: no cluster, no ConfigHub.
+
+    Raises:
+        ConfigurationError: The key cannot be read, or the file is none that is signed.
+        EvidenceError: It is missing, edited, exchanged, or signed by another key.
+    """
+    path = path.absolute()
+    file = path / EVIDENCE if path.is_dir() else path
+    envelopes = {envelope: name for name, (envelope, _) in SIGNED.items()}
+    file = file.with_name(envelopes.get(file.name, file.name))
+    if file.name not in SIGNED:
+        raise ConfigurationError(
+            f"{path}: signed are {', '.join(SIGNED)}, each beside its envelope; name one of them, "
+            "or a run's folder"
+        )
+    known = signing.load_key(key)
+    envelope, version = SIGNED[file.name]
+    run = Run(file.parent)
+    body = run.read_signed(file.name, envelope, version, known)
+    if file.name == EVIDENCE and body["run"] != run.name:
+        raise EvidenceError(f"{run.name}/{EVIDENCE} is of run {body['run']}")
+    return Verified(path=file, run=run.name, key_id=known.keyid, body=body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """A state of an environment that passed: a run, and the revisions that were live in it."""
+
+    run: str
+    ended_at: dt.datetime
+    units: Mapping[str, UnitRevision]
+
+
+def proven(reports: Path, environment: Environment, *, kind: str) -> Iterator[Proven]:
+    """Yield the states of an environment that passed, newest first; what is damaged tells nothing.
+
+    Args:
+        reports: Where the runs lie.
+        environment: Exactly this one: project, space and namespace too.
+        kind: Of the evidence.
+    """
+    for run in named(reports, kind, environment.name):
+        try:
+            evidence = run.read_evidence()
+            decision = run.read_decision() if run.is_decided else None
+        except EvidenceError as error:
+            log.info("%s", error)
+            continue
+        if (
+            decision is not None
+            and decision.verdict is Verdict.PASS
+            and evidence.environment == environment
+            and evidence.ended_at is not None
+            and all(unit.head == unit.live for unit in evidence.units_after.values())
+        ):
+            yield Proven(run=run.name, ended_at=evidence.ended_at, units=evidence.units_after)
+
+
+def named(reports: Path, kind: str, environment: str) -> Iterator[Run]:
+    """Yield the runs whose names say this kind and environment, newest first."""
+    for path in sorted(reports.glob(f"*-{kind}-{environment}-*"), reverse=True):
+        if path.is_dir():
+            yield Run(path)
 
 
 def _all_passed(evidence: Evidence) -> bool:

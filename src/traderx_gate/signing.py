@@ -5,15 +5,24 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_pem_public_key,
+)
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # no __all__ there
+from securesystemslib.signer import (  # type: ignore[attr-defined]  # no __all__ there
+    CryptoSigner,
+    Key,
+    SSlibKey,
+)
 
 from traderx_gate.errors import ConfigurationError, EvidenceError
 
+PublicKey: TypeAlias = Key
+"""What a signature is checked with."""
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -54,6 +63,23 @@ def load_signer(path: Path) -> CryptoSigner:
         ) from error
 
 
+def load_key(path: Path) -> PublicKey:
+    """Return the public key of a PEM file, private or public; never makes one.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or holds no key that we sign with.
+    """
+    try:
+        content = path.read_bytes()
+        if b"PRIVATE KEY" in content:
+            return CryptoSigner(load_pem_private_key(content, password=None)).public_key
+        return SSlibKey.from_crypto(load_pem_public_key(content))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"key {path}: {error}; name the one that the evidence was signed with: --key FILE"
+        ) from error
+
+
 def sign(name: str, content: bytes, predicate: Mapping[str, Any], signer: CryptoSigner) -> bytes:
     """Return a signed envelope that binds a file's name and bytes to a test result."""
     statement = {
@@ -67,7 +93,7 @@ def sign(name: str, content: bytes, predicate: Mapping[str, Any], signer: Crypto
     return json.dumps(envelope.to_dict(), indent=1).encode()
 
 
-def verify(name: str, content: bytes, envelope: bytes, signer: CryptoSigner) -> None:
+def verify(name: str, content: bytes, envelope: bytes, key: PublicKey) -> None:
     """Check that an envelope of ours covers exactly this file.
 
     Raises:
@@ -75,7 +101,7 @@ def verify(name: str, content: bytes, envelope: bytes, signer: CryptoSigner) -> 
     """
     try:
         parsed = Envelope.from_dict(json.loads(envelope))
-        parsed.verify([signer.public_key], 1)
+        parsed.verify([key], 1)
         statement = json.loads(parsed.payload)
         subject = statement["subject"][0]
         covered = (subject["name"], subject["digest"]["sha256"])

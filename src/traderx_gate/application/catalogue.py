@@ -97,17 +97,48 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Soak:
+    """Looks at the health of an environment, one after another.
+
+    Attributes:
+        checks: How many; 0 for none.
+        every_s: Seconds between the beginnings of two.
+    """
+
+    checks: int = 0
+    every_s: float = 60.0
+
+    @classmethod
+    def from_table(cls, table: object, *, where: str) -> Self:
+        """Read `[environment.soak]`."""
+        take = Fields(table, where=where)
+        soak = cls(
+            checks=take.optional("checks", int, 0), every_s=float(take.optional("every_s", int, 60))
+        )
+        take.nothing_else()
+        return soak
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:
     """A named deployment; `upstream` is empty for the one that others are cloned from.
 
     Attributes:
         policy: What it has to prove to count as validated.
+        promotion_policy: What evidence it needs before it may be promoted.
+        needs_approval: Whether ConfigHub holds back every revision that nobody approved.
+        confirmed: Whether its name has to be typed before it is promoted to.
+        soak: How often, and how far apart, its health is looked at after a promotion.
     """
 
     name: str
     upstream: str
     namespace: str
     policy: str
+    promotion_policy: str
+    needs_approval: bool
+    confirmed: bool
+    soak: Soak
 
     @classmethod
     def from_table(cls, table: object, *, where: str) -> Self:
@@ -118,6 +149,10 @@ class EnvironmentSpec:
             upstream=take.optional("upstream", str, ""),
             namespace=take.text("namespace"),
             policy=take.optional("policy", str, "validate"),
+            promotion_policy=take.optional("promotion_policy", str, "promote"),
+            needs_approval=take.optional("needs_approval", bool, default=False),
+            confirmed=take.optional("confirmed", bool, default=False),
+            soak=Soak.from_table(take.optional("soak", dict, {}), where=f"{where}.soak"),
         )
         take.nothing_else()
         return spec
@@ -197,6 +232,14 @@ class Application:
             waves.append(tuple(sorted((by_slug[s] for s in ready), key=lambda s: s.order)))
             sorter.done(*ready)
         return tuple(waves)
+
+    def downstream(self, name: str) -> EnvironmentSpec | None:
+        """Return the environment that is cloned from another one; None where none is."""
+        return next((spec for spec in self.environments if spec.upstream == name), None)
+
+    def owner(self, unit: str) -> Service | None:
+        """Return the service that a unit deploys; None for those that belong to no single one."""
+        return next((service for service in self.services if unit in service.units), None)
 
     def service(self, slug: str) -> Service:
         """Return a service.

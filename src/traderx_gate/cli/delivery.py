@@ -13,9 +13,18 @@ from traderx_gate.application.layout import load_layout
 from traderx_gate.checkout import REPORTS, ROOT
 from traderx_gate.cli import transcript
 from traderx_gate.cli.app import app
-from traderx_gate.cli.options import Environment, Json, Systems, lock, with_systems
+from traderx_gate.cli.options import (
+    Environment,
+    Json,
+    Systems,
+    lock,
+    with_systems,
+)
 from traderx_gate.confighub import ConfigHub
-from traderx_gate.delivery import cluster_worker, deployment
+from traderx_gate.delivery import (
+    cluster_worker,
+    deployment,
+)
 from traderx_gate.delivery.installation import Installation, new_project
 from traderx_gate.delivery.removal import Removal
 from traderx_gate.errors import RefusedError, before_the_first_effect

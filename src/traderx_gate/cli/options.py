@@ -28,6 +28,36 @@ Environment = Annotated[
     str,
     typer.Argument(help="environment, such as dev", autocompletion=_environments, callback=_known),
 ]
+
+
+def _services(incomplete: str) -> list[str]:
+    return [slug for slug in load().slugs if slug.startswith(incomplete)]
+
+
+def _known_service(service: str | None) -> str | None:
+    return None if service is None else load().service(service).slug
+
+
+Service = Annotated[
+    str,
+    typer.Argument(
+        help="service, such as trade-service",
+        autocompletion=_services,
+        callback=_known_service,
+    ),
+]
+OneService = Annotated[
+    str | None,
+    typer.Argument(
+        help="one service (default: all)", autocompletion=_services, callback=_known_service
+    ),
+]
+Unverified = Annotated[
+    bool, typer.Option("--unverified", help="break-glass: without proof; needs --reason")
+]
+Reason = Annotated[
+    str | None, typer.Option(help="why without proof; kept, and shown until the next PASS")
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 

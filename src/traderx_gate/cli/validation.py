@@ -14,6 +14,7 @@ from traderx_gate.application import load
 from traderx_gate.checkout import REPORTS
 from traderx_gate.cli.app import app
 from traderx_gate.cli.options import Environment, Json, Systems, lock, with_systems
+from traderx_gate.delivery import break_glass
 from traderx_gate.errors import EvidenceError, RefusedError
 from traderx_gate.operations import validation
 from traderx_gate.operations.suite_run import LOG, run_suite
@@ -21,7 +22,8 @@ from traderx_gate.policies import policy_names
 from traderx_gate.progress import Steps
 from traderx_gate.rendering import one_line
 from traderx_gate.report import write_report
-from traderx_gate.verdict import Decision, Evidence, Reason
+from traderx_gate.settings import Settings
+from traderx_gate.verdict import Decision, Evidence, Reason, Verdict
 
 SUITE = "validate_deployment"
 FEW = 3
@@ -55,29 +57,54 @@ def validate(
 ) -> None:
     """Check every claim about an environment; write evidence, verdict and report."""
     resolved = systems.resolve()
-    drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
     with lock(environment):
-        run, evidence = validation.begin_session(
-            resolved,
-            environment=environment,
-            suite=SUITE,
-            seed=drawn,
-            reports=REPORTS,
-            policy_name=policy,
+        run, evidence, decision = validated(
+            resolved, environment, seed=seed, workers=workers, policy=policy, quiet=as_json
         )
-        if not as_json:
-            typer.echo(f"run {run.name}, seed {drawn}")
-        with Steps(f"validate {environment}", total=len(evidence.required)) as steps:
-            cut = run_suite(run, suite=SUITE, workers=workers, progress=steps.done)
-        if cut:
-            typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
-        try:
-            evidence, decision = validation.decide(run, load().slugs)
-            _keep(run, evidence, decision)
-        except RefusedError as error:  # the run has begun: it is no refusal any more
-            raise EvidenceError(f"{run.name} proves nothing: {error}") from error
     _tell(evidence, decision, as_json=as_json)
     _show(run, decision, as_json=as_json)
+
+
+def validated(
+    resolved: Settings,
+    environment: str,
+    *,
+    seed: int | None = None,
+    workers: int = 2,
+    policy: str | None = None,
+    quiet: bool = False,
+) -> tuple[runs.Run, Evidence, Decision]:
+    """Gather evidence of an environment, decide, and write the report.
+
+    A PASS makes forgotten what was done there without proof.
+
+    Raises:
+        EvidenceError: It began, and proves nothing.
+    """
+    drawn = random.SystemRandom().getrandbits(32) if seed is None else seed
+    run, evidence = validation.begin_session(
+        resolved,
+        environment=environment,
+        suite=SUITE,
+        seed=drawn,
+        reports=REPORTS,
+        policy_name=policy,
+    )
+    if not quiet:
+        typer.echo(f"run {run.name}, seed {drawn}")
+    with Steps(f"validate {environment}", total=len(evidence.required)) as steps:
+        cut = run_suite(run, suite=SUITE, workers=workers, progress=steps.done)
+    if cut:
+        typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
+    try:
+        evidence, decision = validation.decide(run, load().slugs)
+        _keep(run, evidence, decision)
+    except RefusedError as error:  # the run has begun: it is no refusal any more
+        raise EvidenceError(f"{run.name} proves nothing: {error}") from error
+    if evidence.break_glass and decision.verdict is Verdict.PASS:
+        deployed = resolved.connect(environment)
+        break_glass.forget(deployed.confighub, deployed.space)
+    return run, evidence, decision
 
 
 @app.command(epilog="Example: traderx-gate verdict 20261124T120000-validate-dev-1a2b")
@@ -127,7 +154,7 @@ def _show(run: runs.Run, decision: Decision, *, as_json: bool) -> NoReturn:
             typer.echo(f"  {verdict} {len(reasons)} claims: {text}: {claims}, ... (see the report)")
             continue
         for reason in reasons:
-            _show_reason(reason)
+            show_reason(reason)
     for text in decision.accepted:
         typer.echo(f"  accepted risk {text}")
     typer.echo(f"report: {run.path / runs.REPORT}")
@@ -142,7 +169,8 @@ def _grouped(reasons: Sequence[Reason]) -> Iterator[tuple[str, list[Reason]]]:
     yield from groups.items()
 
 
-def _show_reason(reason: Reason) -> None:
+def show_reason(reason: Reason) -> None:
+    """Say one reason, each of its parts in a line."""
     # one line each: a line of its own that begins with `::` would be a command to GitHub
     claim = f" {reason.claim}" if reason.claim else ""
     typer.echo(f"  {reason.verdict.value}{claim}: {one_line(reason.text)}")

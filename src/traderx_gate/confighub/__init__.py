@@ -6,11 +6,13 @@ Answers are parsed into frozen values at the edge; the server's message stays in
 from traderx_gate.confighub.client import ConfigHub
 from traderx_gate.confighub.credentials import cub_login
 from traderx_gate.confighub.entities import (
+    Conflict,
     Filter,
     Operation,
     Revision,
     Space,
     Target,
+    Trigger,
     Unit,
     UnitEvent,
     UnitSet,
@@ -19,11 +21,13 @@ from traderx_gate.confighub.entities import (
 
 __all__ = [
     "ConfigHub",
+    "Conflict",
     "Filter",
     "Operation",
     "Revision",
     "Space",
     "Target",
+    "Trigger",
     "Unit",
     "UnitEvent",
     "UnitSet",

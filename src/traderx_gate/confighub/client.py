@@ -13,11 +13,13 @@ from urllib3.util import Retry
 
 from traderx_gate.confighub.credentials import authorization
 from traderx_gate.confighub.entities import (
+    Conflict,
     Filter,
     Operation,
     Revision,
     Space,
     Target,
+    Trigger,
     Unit,
     UnitEvent,
     UnitSet,
@@ -29,6 +31,7 @@ from traderx_gate.errors import ConfigHubError, UnreachableError
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
 TOOLCHAIN = "Kubernetes/YAML"
+MERGE_PATCH = "application/merge-patch+json"
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -200,13 +203,47 @@ class ConfigHub:
         """Delete a filter."""
         self._request("DELETE", f"/space/{item.space_id}/filter/{item.id}")
 
+    # Functions
+
+    @_parsed
+    def function_do(
+        self, unit: Unit, function: str, arguments: Mapping[str, str], *, change: str
+    ) -> Unit:
+        """Run a function on a unit's head; what it changes is a new head revision.
+
+        Raises:
+            ConfigHubError: The function failed; the unit is as it was.
+        """
+        body = {
+            "CastStringArgsToScalars": True,
+            "ChangeDescription": change,
+            "FunctionInvocations": [
+                {
+                    "FunctionName": function,
+                    "Arguments": [
+                        {"ParameterName": name, "Value": value} for name, value in arguments.items()
+                    ],
+                }
+            ],
+        }
+        path = f"/space/{unit.space_id}/function/invoke"
+        found = self._request("POST", path, query={"unit_id": unit.id}, body=body)
+        for item in found:
+            if not item["Success"]:
+                told = "; ".join(item.get("ErrorMessages") or ())
+                raise ConfigHubError(f"{function} on unit {unit.slug}: {told}", status=400)
+        return self.unit_get(unit)
+
     # Revisions
 
     @_parsed
     def revision_list(self, unit: Unit) -> tuple[Revision, ...]:
-        """Return the revisions of a unit, oldest first."""
-        found = self._request("GET", f"/space/{unit.space_id}/unit/{unit.id}/revision")
-        revisions = (Revision.from_json(item["Revision"]) for item in found or ())
+        """Return the revisions of a unit with who made them, oldest first."""
+        path = f"/space/{unit.space_id}/unit/{unit.id}/revision"
+        found = self._request("GET", path, query={"include": "UserID"})
+        revisions = (
+            Revision.from_json(item["Revision"], user=item.get("User")) for item in found or ()
+        )
         return tuple(sorted(revisions, key=lambda revision: revision.number))
 
     # Sets
@@ -230,6 +267,13 @@ class ConfigHub:
         self._request("DELETE", f"/space/{item.space_id}/set/{item.id}")
 
     # Spaces
+
+    @_parsed
+    def space_annotate(self, space: Space, annotations: Mapping[str, str | None]) -> Space:
+        """Set annotations of a space; None removes one, the others stay."""
+        body = {"Annotations": dict(annotations)}
+        path = f"/space/{space.id}"
+        return Space.from_json(self._request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
     @_parsed
     def space_create(self, slug: str, *, labels: Mapping[str, str]) -> Space:
@@ -265,6 +309,32 @@ class ConfigHub:
         found = self._request("GET", f"/space/{space.id}/target")
         return tuple(Target.from_json(item["Target"]) for item in found or ())
 
+    # Triggers
+
+    @_parsed
+    def trigger_create(
+        self, space: Space, slug: str, function: str, arguments: Mapping[str, int | str]
+    ) -> Trigger:
+        """Have a function look at every new revision of a space's units."""
+        body = {
+            "Slug": slug,
+            "Event": "Mutation",
+            "ToolchainType": TOOLCHAIN,
+            "FunctionName": function,
+            "Arguments": [{"ParameterName": name, "Value": v} for name, v in arguments.items()],
+        }
+        return Trigger.from_json(self._request("POST", f"/space/{space.id}/trigger", body=body))
+
+    def trigger_delete(self, trigger: Trigger) -> None:
+        """Delete a trigger; the gates that it closed open."""
+        self._request("DELETE", f"/space/{trigger.space_id}/trigger/{trigger.id}")
+
+    @_parsed
+    def trigger_list(self, space: Space) -> tuple[Trigger, ...]:
+        """Return the triggers of a space."""
+        found = self._request("GET", f"/space/{space.id}/trigger")
+        return tuple(Trigger.from_json(item["Trigger"]) for item in found or ())
+
     # Units
 
     @_parsed
@@ -272,6 +342,10 @@ class ConfigHub:
         """Queue an apply of the unit's head; the worker does it."""
         path = f"/space/{unit.space_id}/unit/{unit.id}/apply"
         return Operation.from_json(self._request("POST", path))
+
+    def unit_approve(self, unit: Unit) -> None:
+        """Approve a unit's head, whatever it is by now; look at it afterwards."""
+        self._request("POST", f"/space/{unit.space_id}/unit/{unit.id}/approve")
 
     @_parsed
     def unit_clone(self, upstream: Unit, space: Space, *, labels: Mapping[str, str]) -> Unit:
@@ -327,6 +401,32 @@ class ConfigHub:
         return tuple(sorted(units, key=lambda unit: unit.slug))
 
     @_parsed
+    def unit_restore(self, unit: Unit, revision: Revision, *, change: str) -> Unit:
+        """Make a new head of the data of a revision; none where the head is the same bytes."""
+        return self._unit(
+            self._request(
+                "PATCH",
+                f"/space/{unit.space_id}/unit/{unit.id}",
+                query={"revision_id": revision.id},
+                body={"LastChangeDescription": change},
+                content_type=MERGE_PATCH,
+            )
+        )
+
+    @_parsed
+    def unit_set_labels(self, unit: Unit, labels: Mapping[str, str]) -> Unit:
+        """Give a unit exactly these labels."""
+        gone: dict[str, str | None] = dict.fromkeys(unit.labels.keys() - labels.keys())
+        return self._unit(
+            self._request(
+                "PATCH",
+                f"/space/{unit.space_id}/unit/{unit.id}",
+                body={"Labels": {**labels, **gone}},
+                content_type=MERGE_PATCH,
+            )
+        )
+
+    @_parsed
     def unit_set_target(self, unit: Unit, target: Target) -> Unit:
         """Say where a unit is applied to."""
         return self._unit(
@@ -334,7 +434,7 @@ class ConfigHub:
                 "PATCH",
                 f"/space/{unit.space_id}/unit/{unit.id}",
                 body={"TargetID": target.id},
-                content_type="application/merge-patch+json",
+                content_type=MERGE_PATCH,
             )
         )
 
@@ -353,6 +453,30 @@ class ConfigHub:
             "Version": unit.version,
         }
         return self._unit(self._request("PUT", path, body=body))
+
+    @_parsed
+    def unit_upgrade(self, unit: Unit) -> tuple[Unit, tuple[Conflict, ...]]:
+        """Merge what the upstream changed since into a unit's head; tell what was left out.
+
+        Only the form for many units says of conflicts (`confighub-2026-06.md` 5).
+
+        Raises:
+            ConfigHubError: The two cannot be merged, or there is no upstream.
+        """
+        (item,) = self._request(
+            "PATCH",
+            "/unit",
+            query={"where": f"UnitID = '{unit.id}'", "upgrade": "true"},
+            body={},
+            content_type=MERGE_PATCH,
+        )
+        if error := item.get("Error"):
+            raise ConfigHubError(
+                f"ConfigHub {self.url}: upgrade of unit {unit.slug}: {error.get('Message', '')}",
+                status=int(error.get("Code") or 400),
+            )
+        conflicts = tuple(Conflict.from_json(told) for told in item.get("Conflicts") or ())
+        return self._unit(item["Unit"]), conflicts
 
     # Workers
 

@@ -27,16 +27,22 @@ UNORDERED = 99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """A space; `labels` carry project and environment."""
+    """A space; `labels` carry project and environment, `annotations` what is going on in it."""
 
     id: str
     slug: str
     labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
         """Read a Space."""
-        return cls(id=body["SpaceID"], slug=body["Slug"], labels=dict(body.get("Labels") or {}))
+        return cls(
+            id=body["SpaceID"],
+            slug=body["Slug"],
+            labels=dict(body.get("Labels") or {}),
+            annotations=dict(body.get("Annotations") or {}),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,21 +125,77 @@ def _bytes(body: Json, key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One numbered state of a unit."""
+    """One numbered state of a unit.
+
+    Attributes:
+        live_at: When it became live; None where it never was.
+        user: Who made it, by name; empty where ConfigHub does not say.
+    """
 
     id: str
     number: int
     data: bytes = field(repr=False)
     description: str
+    source: str = ""
+    created_at: datetime | None = None
+    live_at: datetime | None = None
+    user: str = ""
 
     @classmethod
-    def from_json(cls, body: Json) -> Self:
-        """Read a Revision."""
+    def from_json(cls, body: Json, *, user: Json | None = None) -> Self:
+        """Read a Revision, and the User beside it."""
         return cls(
             id=body["RevisionID"],
             number=body["RevisionNum"],
             data=_bytes(body, "Data"),
             description=body.get("Description", ""),
+            source=body.get("Source", ""),
+            created_at=_time(body.get("CreatedAt")),
+            live_at=_time(body.get("LiveAt")),
+            user=str((user or {}).get("Username") or ""),
+        )
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the data, hexadecimal; computed here, not believed."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A change of the upstream that an upgrade left out, because the unit has its own there.
+
+    Attributes:
+        path: Where in the unit's data.
+        reason: In ConfigHub's words.
+    """
+
+    path: str
+    reason: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a MutationConflict."""
+        return cls(path=str(body.get("Path") or ""), reason=str(body.get("Reason") or ""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A function that runs by itself when the data of a unit changes."""
+
+    id: str
+    space_id: str
+    slug: str
+    function: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> Self:
+        """Read a Trigger."""
+        return cls(
+            id=body["TriggerID"],
+            space_id=body["SpaceID"],
+            slug=body["Slug"],
+            function=body["FunctionName"],
         )
 
 

@@ -4,12 +4,12 @@ import contextlib
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from traderx_gate import rights
-from traderx_gate.application import Service
+from traderx_gate.application import Application, Service
 from traderx_gate.application.catalogue import unit_slugs
-from traderx_gate.delivery import schedule
+from traderx_gate.delivery import approval, schedule
 from traderx_gate.delivery.explanation import explain
 from traderx_gate.delivery.service_rollout import apply, roll_out
 from traderx_gate.environment import DeployedEnvironment
@@ -32,17 +32,34 @@ Report = Callable[[str], None]
 
 
 def deploy(
-    settings: Settings, environment: str, *, report: Report, timeout_s: float = DEPLOYMENT_TIMEOUT_S
+    settings: Settings,
+    environment: str,
+    *,
+    report: Report,
+    timeout_s: float = DEPLOYMENT_TIMEOUT_S,
+    pinned: Mapping[str, int] | None = None,
 ) -> Rollout:
     """Apply an environment's units in dependency order, each service healthy before its dependants.
 
     Services that do not need each other go in parallel, each with clients of its own.
 
+    Args:
+        settings: Where the systems are.
+        environment: What is deployed.
+        report: Told of each step.
+        timeout_s: For all of it.
+        pinned: The units to be applied, each with the revision that has to be its head; all units
+            as they are where it is left out.
+
     Raises:
         DeliveryError: A service failed; says which, why, and what was not done.
+        RefusedError: ConfigHub holds a unit back; nothing was changed.
         UnreachableError, ConfigurationError: Nothing was changed.
     """
     deployed = checked(settings, environment)
+    units = deployed.units()
+    wanted = frozenset(units if pinned is None else pinned)
+    approval.require_open(deployed, [units[slug] for slug in sorted(wanted)])
     application = deployed.application
     deadline = Deadline(timeout_s)
     started_at, started = dt.datetime.now(dt.UTC), time.monotonic()
@@ -58,22 +75,23 @@ def deploy(
     def deploy_service(slug: str) -> ServiceRollout:
         service = application.service(slug)
         with contextlib.closing(settings.connect(environment)) as mine:
-            reached = roll_out(mine, service, deadline, elapsed_s=elapsed_s, applied=lambda _: None)
+            reached = roll_out(mine, service, deadline, elapsed_s=elapsed_s, pinned=pinned)
         say(f"{slug}: healthy after {reached.healthy_s:.1f} s")
         return reached
 
-    units = deployed.units()
-
-    def apply_in_turn(slugs: Sequence[str], *, then: Sequence[str]) -> None:
+    def apply_in_turn(named: Sequence[str], *, then: Sequence[str]) -> None:
+        slugs = [slug for slug in named if slug in wanted]
         for number, slug in enumerate(slugs, start=1):
             try:
-                apply(deployed, units[slug], deadline)
+                revision = None if pinned is None else pinned[slug]
+                apply(deployed, units[slug], deadline, revision=revision)
             except GateError as error:
                 raise DeliveryError(f"{error}. {_left([*slugs[number:], *then])}") from error
             say(f"{slug}: applied")
 
     apply_in_turn(application.shared_units, then=[*application.slugs, *application.final_units])
-    outcome = schedule.in_order(_needs(application.services), deploy_service)
+    concerned = [s for s in application.services if wanted.intersection(s.units)]
+    outcome = schedule.in_order(_needs(application, concerned), deploy_service)
     if outcome.failed:
         raise DeliveryError(_failure(deployed, outcome))
     apply_in_turn(application.final_units, then=())
@@ -96,11 +114,13 @@ def apply_all(
 
     Raises:
         DeliveryError: Units were not applied; says which, and why.
+        RefusedError: ConfigHub holds a unit back; nothing was changed.
         UnreachableError, ConfigurationError: Nothing was changed.
     """
     deployed = checked(settings, environment)
     deadline = Deadline(timeout_s)
     units = deployed.units()
+    approval.require_open(deployed, units.values())
     first = deployed.application.shared_units
     speaking = threading.Lock()
 
@@ -147,8 +167,15 @@ def checked(settings: Settings, environment: str) -> DeployedEnvironment:
     return deployed
 
 
-def _needs(services: tuple[Service, ...]) -> dict[str, tuple[str, ...]]:
-    return {service.slug: service.depends_on for service in services}
+def _needs(application: Application, concerned: Iterable[Service]) -> dict[str, tuple[str, ...]]:
+    """Return what each of these services needs of the others, also by way of ones left out."""
+    slugs = {service.slug for service in concerned}
+
+    def all_needs(slug: str) -> set[str]:
+        direct = application.service(slug).depends_on
+        return set(direct).union(*(all_needs(other) for other in direct))
+
+    return {slug: tuple(sorted(all_needs(slug) & slugs)) for slug in sorted(slugs)}
 
 
 def _failure(deployed: DeployedEnvironment, outcome: schedule.Outcome[ServiceRollout]) -> str:

@@ -9,6 +9,7 @@ from traderx_gate.application import Application, EnvironmentSpec, unit_data
 from traderx_gate.application.catalogue import unit_slugs
 from traderx_gate.application.layout import Layout
 from traderx_gate.confighub import ConfigHub, Space, Target, Unit, Worker
+from traderx_gate.delivery import approval
 from traderx_gate.errors import DeliveryError
 from traderx_gate.kube import PROJECT_LABEL, UNNAMED, parse_manifests
 from traderx_gate.waiting import Deadline, polling, until
@@ -105,8 +106,11 @@ class Installation:
             unit = self._with_namespace(unit, there.namespace, spec.namespace)
             if unit.target_id != target.id:
                 self.confighub.unit_set_target(unit, target)
+        if spec.needs_approval:
+            approval.install(self.confighub, space)
         self.report(
             f"{space.slug}: {len(present) + made} units, {made} cloned from {spec.upstream}"
+            + (", held back until approved" if spec.needs_approval else "")
         )
         return space
 

@@ -103,6 +103,8 @@ class Removal:
             hub.worker_delete(worker)
         for item in hub.set_list(space):
             hub.set_delete(item)
+        for trigger in hub.trigger_list(space):
+            hub.trigger_delete(trigger)
         for stored in hub.filter_list(space):
             hub.filter_delete(stored)
 

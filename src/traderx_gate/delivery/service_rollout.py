@@ -1,12 +1,12 @@
 """The rollout of one service: its units applied, its replicas ready, its contract kept."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from traderx_gate import traderx
 from traderx_gate.application import Service
-from traderx_gate.confighub import Unit, UnitEvent
+from traderx_gate.confighub import Operation, Unit, UnitEvent
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import DeliveryError
 from traderx_gate.kube import Deployment, Pod
@@ -99,7 +99,7 @@ def roll_out(
     deadline: Deadline,
     *,
     elapsed_s: Callable[[], float],
-    applied: Callable[[str], None],
+    pinned: Mapping[str, int] | None = None,
 ) -> ServiceRollout:
     """Apply the units of a service, wait until it is ready, and until it answers as itself.
 
@@ -108,7 +108,8 @@ def roll_out(
         service: What.
         deadline: Of the whole deployment.
         elapsed_s: Seconds since the deployment began.
-        applied: Told of every unit as soon as the worker has it in the cluster.
+        pinned: The units to be applied, each with the revision that has to be its head; all as
+            they are where it is left out.
 
     Raises:
         NotReachedError: Time is over, or it can never become ready.
@@ -116,8 +117,9 @@ def roll_out(
     """
     began_s = elapsed_s()
     for unit in deployed.units_of(service):
-        apply(deployed, unit, deadline, service)
-        applied(unit.slug)
+        if pinned is None or unit.slug in pinned:
+            revision = None if pinned is None else pinned[unit.slug]
+            apply(deployed, unit, deadline, service, revision=revision)
     applied_s = elapsed_s()
     await_replicas(deployed, service, deadline)
     ready_s = elapsed_s()
@@ -191,6 +193,7 @@ def apply(
     deadline: Deadline,
     service: Service | None = None,
     *,
+    revision: int | None = None,
     deviation: Deviation = nothing,
 ) -> None:
     """Apply a unit and wait until the worker has ended the operation, or never can.
@@ -200,14 +203,43 @@ def apply(
         unit: What.
         deadline: Until when.
         service: Whose pods the unit makes, if it makes any.
+        revision: The one that has to be its head; whatever is, where it is left out.
         deviation: Says why to wait no longer, though the worker may get there.
 
     Raises:
         NotReachedError: Time is over, the service's pods cannot become ready, or there is a
             deviation.
-        DeliveryError: The worker could not apply it.
+        DeliveryError: The worker could not apply it, or another revision was its head.
     """
     operation = deployed.confighub.unit_apply(unit)
+    if revision is not None and operation.revision != revision:
+        raise DeliveryError(
+            f"unit {unit.slug}: somebody changed it: its revision {operation.revision} is being "
+            f"applied, not {revision}"
+        )
+    _await_end(deployed, unit, operation, deadline, service, deviation=deviation)
+
+
+def destroy(deployed: DeployedEnvironment, unit: Unit, deadline: Deadline) -> None:
+    """Have the worker remove a unit's objects, and wait until it has; those gone are no error.
+
+    Raises:
+        NotReachedError: Time is over.
+        DeliveryError: The worker could not remove them.
+    """
+    _await_end(deployed, unit, deployed.confighub.unit_destroy(unit), deadline)
+
+
+def _await_end(
+    deployed: DeployedEnvironment,
+    unit: Unit,
+    operation: Operation,
+    deadline: Deadline,
+    service: Service | None = None,
+    *,
+    deviation: Deviation = nothing,
+) -> None:
+    doing = operation.action.lower()
 
     def read() -> ApplySnapshot:
         events = deployed.confighub.unit_event_list(unit, operation=operation)
@@ -222,8 +254,8 @@ def apply(
         polling(read, every_s=POLL_S, deadline=deadline),
         lambda seen: seen.event is not None and seen.event.is_terminal(),
         hopeless=lambda seen: deviation() or seen.hopeless,
-        what=f"ConfigHub's worker to apply unit {unit.slug}",
+        what=f"ConfigHub's worker to {doing} unit {unit.slug}",
     ).event
     if ended is None or ended.status != "Completed":
         said = "nothing" if ended is None else f"{ended.result}: {ended.message}"
-        raise DeliveryError(f"unit {unit.slug}: apply ended as {said}")
+        raise DeliveryError(f"unit {unit.slug}: {doing} ended as {said}")

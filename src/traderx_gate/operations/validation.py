@@ -9,6 +9,7 @@ from pathlib import Path
 from traderx_gate import rights, runs, workloads
 from traderx_gate.capabilities import probe
 from traderx_gate.checkout import TOOL_VERSION
+from traderx_gate.delivery import break_glass
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import (
     ConfigurationError,
@@ -71,6 +72,7 @@ def begin(
         units = environment.revisions()
         pods = workloads.identities(environment)
         capabilities = probe(environment)
+        without_proof = break_glass.last(environment.confighub, environment.space)
     run = runs.create(reports, runs.new_run_name(policy.kind, environment.spec.name, started))
     evidence = Evidence(
         run=run.name,
@@ -98,6 +100,7 @@ def begin(
         results=(),
         timeline=(),
         exit_status=None,
+        break_glass=without_proof,
     )
     try:
         run.write_evidence(evidence)

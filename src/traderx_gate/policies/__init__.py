@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from traderx_gate.errors import ConfigurationError
-from traderx_gate.verdict import ClaimCatalogue, Policy
+from traderx_gate.verdict import ClaimCatalogue, Policy, PromotionPolicy
 
 CATALOGUE = "claims.toml"
+PROMOTION = "promotion"
 
 
 def load_catalogue(services: Sequence[str]) -> ClaimCatalogue:
@@ -38,4 +39,29 @@ def policy_names() -> frozenset[str]:
         path.name.removesuffix(".toml")
         for path in folder.iterdir()
         if path.name.endswith(".toml") and path.name != CATALOGUE
+    )
+
+
+def load_promotion_policy(name: str) -> PromotionPolicy:
+    """Return a promotion policy.
+
+    Raises:
+        ConfigurationError: It is malformed, or there is none of this name.
+    """
+    known = promotion_policy_names()
+    if name not in known:
+        raise ConfigurationError(
+            f"no promotion policy {name!r}; there are: {', '.join(sorted(known))}"
+        )
+    text = files(__name__).joinpath(PROMOTION, f"{name}.toml").read_text()
+    return PromotionPolicy.from_toml(text, source=f"policies/{PROMOTION}/{name}.toml")
+
+
+def promotion_policy_names() -> frozenset[str]:
+    """Return the names of all promotion policies that come with the project."""
+    folder = files(__name__).joinpath(PROMOTION)
+    return frozenset(
+        path.name.removesuffix(".toml")
+        for path in folder.iterdir()
+        if path.name.endswith(".toml")
     )

@@ -31,6 +31,8 @@ def summary(evidence: Evidence, decision: Decision) -> str:
         + (f"{ended:%H:%M:%S %Z}" if ended else "nobody knows: it never ended"),
         "Policy": f"{decision.policy}, {decision.policy_sha256[:12]}",
     }
+    if evidence.break_glass:
+        facts["Break-glass"] = evidence.break_glass
     lines = [
         f"## TraderX gate: {escaped(evidence.kind)} of {escaped(evidence.environment.name)}",
         "",

@@ -23,9 +23,17 @@ from traderx_gate.verdict.evidence import (
     claim_result_to_json,
 )
 from traderx_gate.verdict.policy import AcceptedRisk, Policy
+from traderx_gate.verdict.promotion import (
+    Candidate,
+    PromotionDecision,
+    PromotionPolicy,
+    evaluate_promotion,
+    is_of,
+)
 
 __all__ = [
     "AcceptedRisk",
+    "Candidate",
     "Claim",
     "ClaimCatalogue",
     "ClaimKey",
@@ -39,6 +47,8 @@ __all__ = [
     "Outcome",
     "PodIdentity",
     "Policy",
+    "PromotionDecision",
+    "PromotionPolicy",
     "Reason",
     "Rollout",
     "ServiceRollout",
@@ -48,4 +58,6 @@ __all__ = [
     "Verdict",
     "claim_result_to_json",
     "evaluate",
+    "evaluate_promotion",
+    "is_of",
 ]

@@ -1,4 +1,4 @@
-"""Evidence: what a run saw, of what, when. Values and their JSON form, schema version 1."""
+"""Evidence: what a run saw, of what, when. Values and their JSON form, schema version 2."""
 
 import datetime as dt
 import enum
@@ -9,7 +9,7 @@ from typing import Any, Self
 from traderx_gate.errors import EvidenceError
 
 SCHEMA = "traderx-gate/evidence"
-VERSION = 1
+VERSION = 2
 ROLLOUT_SCHEMA = "traderx-gate/rollout"
 ROLLOUT_VERSION = 1
 
@@ -204,6 +204,7 @@ class Evidence:
         pods_after: The same when it ended; a difference voids the run.
         rollout: The deployment that brought these very units; None where it is not known.
         exit_status: pytest's exit status; None until it ended.
+        break_glass: What was done there without proof since the last PASS; empty for nothing.
     """
 
     run: str
@@ -227,6 +228,7 @@ class Evidence:
     timeline: tuple[ServiceTimeline, ...]
     exit_status: int | None
     rollout: Rollout | None = None
+    break_glass: str = ""
 
     def to_json(self) -> Mapping[str, Any]:
         """Return `evidence.json`."""
@@ -277,6 +279,7 @@ class Evidence:
                 timeline=tuple(ServiceTimeline(**entry) for entry in body["timeline"]),
                 exit_status=None if body["exit_status"] is None else int(body["exit_status"]),
                 rollout=None if body["rollout"] is None else Rollout.from_json(body["rollout"]),
+                break_glass=_text(body["break_glass"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise EvidenceError(f"evidence is malformed: {type(error).__name__} {error}") from error
