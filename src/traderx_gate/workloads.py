@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from traderx_gate import traderx
 from traderx_gate.application import Service
+from traderx_gate.confighub import Unit
 from traderx_gate.environment import REVISION, DeployedEnvironment
-from traderx_gate.errors import RefusedError
+from traderx_gate.errors import NotFoundError, RefusedError
 from traderx_gate.inspection import dependencies, ingress
 from traderx_gate.kube import Manifest, ObjectRef, owners_of
 from traderx_gate.traderx import Direct, Through
@@ -29,6 +30,22 @@ def wanted(environment: DeployedEnvironment, service: Service, kind: str) -> Man
         if manifest["kind"] == kind
     )
     return next(found, None)
+
+
+def described(
+    environment: DeployedEnvironment, service: Service, kind: str
+) -> tuple[Unit, Manifest]:
+    """Return the unit of a service that describes an object of a kind, and the object.
+
+    Raises:
+        NotFoundError: None of its units does.
+    """
+    for unit in environment.units_of(service):
+        for manifest in environment.manifests(unit):
+            if manifest["kind"] == kind:
+                return unit, manifest
+    space = environment.space.slug
+    raise NotFoundError(f"no unit of {service.slug} in {space} describes a {kind}", status=404)
 
 
 def template(environment: DeployedEnvironment, service: Service) -> Manifest:

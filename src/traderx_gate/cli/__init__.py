@@ -12,9 +12,12 @@ from typer.exceptions import TyperException
 
 from traderx_gate import github, interruption, rendering
 from traderx_gate.cli import (  # noqa: F401 - they add their commands
+    blue_green,
     cluster,
     delivery,
     inspection,
+    promotion,
+    units,
     validation,
     worker,
 )
