@@ -57,6 +57,9 @@ Policy = Annotated[
     str | None,
     typer.Option(help="promotion policy (default: the source's own)", autocompletion=_policies),
 ]
+YesReally = Annotated[
+    str | None, typer.Option(help="the name of prod, typed beforehand: nobody is asked")
+]
 
 
 @app.command(epilog="Example: traderx-gate verify reports/out/RUN/evidence.json --key ci.pub")
@@ -138,9 +141,7 @@ def promote(
     ] = None,
     policy: Policy = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would change")] = False,
-    yes_really: Annotated[
-        str | None, typer.Option(help="the target's name, typed beforehand: asks nobody")
-    ] = None,
+    yes_really: YesReally = None,
     soak_checks: Annotated[
         int | None, typer.Option(min=0, help="looks at its health afterwards (prod: 15)")
     ] = None,
@@ -186,9 +187,7 @@ def resume(
     *,
     systems: Systems,
     policy: Policy = None,
-    yes_really: Annotated[
-        str | None, typer.Option(help="the environment's name, typed beforehand")
-    ] = None,
+    yes_really: YesReally = None,
     soak_checks: Annotated[int | None, typer.Option(min=0, help="as for promote")] = None,
     soak_every_s: Annotated[float | None, typer.Option(min=0.1, help="as for promote")] = None,
     unverified: Unverified = False,
@@ -226,13 +225,14 @@ def resume(
 
 @app.command(epilog="Example: traderx-gate abort staging")
 @with_systems
-def abort(environment: Environment, *, systems: Systems) -> None:
+def abort(environment: Environment, *, systems: Systems, yes_really: YesReally = None) -> None:
     """Go back to before a promotion that did not end; heads and live objects."""
     resolved = systems.resolve()
     timeout_s = deployment_timeout_s()
     with lock(environment), transcript.kept("abort", environment) as say:
         target = resolved.connect(environment)
         record = _under_way(target)
+        _require_confirmed(target.spec, yes_really, "take its promotion back")
         _revive(resolved, target, say)
         promoting.abort(resolved, target, record, say=say, timeout_s=timeout_s)
         say(f"{environment}: {record.run} is taken back")
@@ -252,6 +252,7 @@ def rollback(
         str | None,
         typer.Option(help="a revision of the service's first unit, or a run that passed"),
     ] = None,
+    yes_really: YesReally = None,
     unverified: Unverified = False,
     reason: Annotated[
         str | None, typer.Option(help="why; --unverified needs one, and keeps it")
@@ -266,6 +267,7 @@ def rollback(
     )
     resolved = systems.resolve()
     timeout_s = deployment_timeout_s()
+    _require_confirmed(load().environment(environment), yes_really, "roll it back")
     with lock(environment), transcript.kept("rollback", environment, quiet=as_json) as say:
         run, done = _rolled_back(
             resolved,

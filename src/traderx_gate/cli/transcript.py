@@ -12,10 +12,12 @@ from traderx_gate.checkout import logs
 from traderx_gate.errors import (
     ConfigurationError,
     DeliveryError,
+    EvidenceError,
     GateError,
     RefusedError,
     UnreachableError,
 )
+from traderx_gate.operations.promotion import RefutedError
 
 Say = Callable[[str], None]
 
@@ -60,7 +62,7 @@ def kept(command: str, environment: str, *, quiet: bool = False) -> Iterator[Say
             yield say
         except GateError as error:
             refused = isinstance(error, ConfigurationError | RefusedError | UnreachableError)
-            if refused and not said:
+            if not said and (refused or isinstance(error, EvidenceError | RefutedError)):
                 path.unlink()
                 raise
             keep(f"failed: {error}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -29,7 +30,8 @@ from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
 from traderx_gate.kube import images_of
 
-console = Console(soft_wrap=True, highlight=False)
+WIDE = 240
+"""Columns where no terminal says how many it has."""
 KIND = "validate"
 
 
@@ -106,10 +108,7 @@ def diff(
     ours, theirs = resolved.connect(source), resolved.connect(target)
     with before_the_first_effect():
         left, right = ours.units(), theirs.units()
-    renamed = (
-        f"namespace: {ours.spec.namespace}".encode(),
-        f"namespace: {theirs.spec.namespace}".encode(),
-    )
+    renamed = (ours.spec.namespace.encode(), theirs.spec.namespace.encode())
     found: dict[str, list[str]] = {}
     for slug in sorted({*left, *right}):
         if slug not in left or slug not in right:
@@ -118,13 +117,8 @@ def diff(
         changes = difference.changes(
             left[slug].data.replace(*renamed), right[slug].data, source=f"unit {slug}"
         )
-        apart = [
-            str(change)
-            for change in changes
-            if not change.path.startswith("Namespace: metadata.name")
-        ]
-        if apart:
-            found[slug] = apart
+        if changes:
+            found[slug] = [str(change) for change in changes]
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
@@ -154,6 +148,7 @@ def history(
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
         return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     table = Table(box=None, pad_edge=False)
     for name in ("Unit", "Revision", "When", "Who", "What", "Marks"):
         table.add_column(name)

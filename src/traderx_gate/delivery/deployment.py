@@ -93,7 +93,8 @@ def deploy(
     concerned = [s for s in application.services if wanted.intersection(s.units)]
     outcome = schedule.in_order(_needs(application, concerned), deploy_service)
     if outcome.failed:
-        raise DeliveryError(_failure(deployed, outcome))
+        final = [slug for slug in application.final_units if slug in wanted]
+        raise DeliveryError(_failure(deployed, outcome, then=final))
     apply_in_turn(application.final_units, then=())
     return Rollout(
         environment=deployed.spec.name,
@@ -178,13 +179,18 @@ def _needs(application: Application, concerned: Iterable[Service]) -> dict[str, 
     return {slug: tuple(sorted(all_needs(slug) & slugs)) for slug in sorted(slugs)}
 
 
-def _failure(deployed: DeployedEnvironment, outcome: schedule.Outcome[ServiceRollout]) -> str:
+def _failure(
+    deployed: DeployedEnvironment,
+    outcome: schedule.Outcome[ServiceRollout],
+    *,
+    then: Sequence[str],
+) -> str:
     lines = []
     for slug, error in outcome.failed.items():
         if not isinstance(error, GateError):  # a defect of ours: its traceback is what helps
             raise error
         lines.append(explain(deployed, slug, error))
-    left = [*outcome.not_done, *deployed.application.final_units]
+    left = [*outcome.not_done, *then]
     return "\n".join([*lines, _left(left)])
 
 

@@ -302,8 +302,11 @@ class Promoter:
         name = self.target.spec.name
         if verdict is Verdict.FAIL and self.target.spec.confirmed:
             why = ills[0] if ills else decision.summary()
-            self.roll_back(f"after the promotion of {self.source.spec.name}: {why}")
-            phase = Phase.ROLLED_BACK
+            try:
+                self.roll_back(f"after the promotion of {self.source.spec.name}: {why}")
+                phase = Phase.ROLLED_BACK
+            except GateError as error:
+                self.say(f"{name}: not rolled back: {error}")
         under_way.clear(self.target.confighub, self.target.space)
         if verdict is not Verdict.PASS and phase is not Phase.ROLLED_BACK:
             self.say(f"{name}: promoted, and not proven: `traderx-gate rollback {name}` goes back")

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import enum
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from traderx_gate.verdict import Decision, UnitRevision
 
 KIND = "validate"
 """The evidence that a state has to have passed to be rolled back to."""
+MOST_STATES = 100
+"""So many proven states are looked through; each is read and its signature checked."""
 Say = Callable[[str], None]
 Measure = Callable[[], Impact]
 Validate = Callable[[], Decision]
@@ -114,7 +117,7 @@ def choose(
 ) -> Goal:
     """Return what to roll back to; changes nothing.
 
-    Without `to`, the newest state that passed and differs from what is desired or live now.
+    Without `to`, the newest state that passed before what is desired now did.
 
     Args:
         deployed: The environment.
@@ -134,33 +137,60 @@ def choose(
             raise RefusedError(f"there is no unit {slug} any more; restore it from a backup first")
     if to is not None and to.isdecimal():
         return _numbered(deployed, units, service, int(to), reports=reports, used=used)
-    name, states = deployed.spec.name, 0
-    for state in runs.proven(reports, deployed.identity, kind=KIND):
-        states += 1
-        if to is not None and state.run != to:
-            continue
-        known = {slug: state.units[slug] for slug in slugs if slug in state.units}
-        if to is not None or any(_differs(units[slug], then) for slug, then in known.items()):
-            found = _revisions(deployed, units, known)
-            return Goal(trust=Trust.VERIFIED, revisions=found, run=state.run)
-    what = service.slug if service else name
-    if to is not None:
-        raise ConfigurationError(f"--to {to}: no revision number, and no run that passed in {name}")
+    states = [
+        _State(run=state.run, units={s: state.units[s] for s in slugs if s in state.units})
+        for state in itertools.islice(
+            runs.proven(reports, deployed.identity, kind=KIND), MOST_STATES
+        )
+    ]
+    what = service.slug if service else deployed.spec.name
+    state = _named_state(states, to) if to is not None else _state(states, units, slugs)
+    if state is not None:
+        found = _revisions(deployed, units, state.units)
+        return Goal(trust=Trust.VERIFIED, revisions=found, run=state.run)
+    name = deployed.spec.name
     ways = (
         f"`traderx-gate history {name}` shows what there was, `traderx-gate rollback {name} "
         "SERVICE --to N --unverified --reason TEXT` takes a revision without proof"
     )
+    if to is not None:
+        raise ConfigurationError(f"--to {to}: no revision number, and no run that passed in {name}")
     if states:
         raise RefusedError(
-            f"{what} is what was verified last, and nothing older that was verified is on record "
+            f"{what} is what was verified, and nothing that was verified before it is on record "
             f"here; {ways}"
         )
     raise RefusedError(f"nothing was ever verified in {name}, as far as {reports} goes; {ways}")
 
 
-def _differs(unit: Unit, then: UnitRevision) -> bool:
-    """Whether a unit, as desired or as live, is not what it was; what hangs half way is not."""
-    return unit.sha256 != then.sha256 or unit.is_pending()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What a run proved of the units concerned."""
+
+    run: str
+    units: Mapping[str, UnitRevision]
+
+    def is_desired(self, units: Mapping[str, Unit]) -> bool:
+        return all(units[slug].sha256 == then.sha256 for slug, then in self.units.items())
+
+
+def _named_state(states: Sequence[_State], run: str) -> _State | None:
+    return next((state for state in states if state.run == run), None)
+
+
+def _state(
+    states: Sequence[_State], units: Mapping[str, Unit], slugs: Iterable[str]
+) -> _State | None:
+    """Return the state to go back to; `states` are the newest first.
+
+    What is desired and was proven, and hangs half way, is gone on with. Where it is live, it is the
+    newest state from before its first proof; where it was never proven, the newest of all.
+    """
+    same = [number for number, state in enumerate(states) if state.is_desired(units)]
+    if same and any(units[slug].is_pending() for slug in slugs):
+        return states[same[0]]
+    older = states[same[-1] + 1 :] if same else states
+    return older[0] if older else None
 
 
 def _revisions(
@@ -231,7 +261,7 @@ def carry_out(
     if used is not None and goal.trust is Trust.UNVERIFIED:
         break_glass.record(hub, space, used)
     after = heads.restore(hub, units, goal.revisions, why=f"rollback: {reason}")
-    say(f"{name}: {len(after)} units are {goal} again")
+    say(f"{name}: {len(after)} units are again {goal}")
     approval.approve(hub, _named(deployed, after), pinned=after)
     deployment.deploy(settings, name, report=say, timeout_s=timeout_s, pinned=after)
     under_way.clear(hub, space)
