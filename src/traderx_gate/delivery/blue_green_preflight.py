@@ -5,18 +5,15 @@ from dataclasses import dataclass, replace
 from traderx_gate import traderx
 from traderx_gate.application import Service
 from traderx_gate.confighub import Unit
-from traderx_gate.delivery import colours
+from traderx_gate.delivery import approval, colours, under_way
 from traderx_gate.delivery.colours import Change, green_of
 from traderx_gate.delivery.deployment import checked
+from traderx_gate.delivery.installation import CONNECTED
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
 from traderx_gate.kube import ObjectRef
 from traderx_gate.settings import Settings
 from traderx_gate.workloads import described
-
-APPROVAL = "is-approved"
-"""ConfigHub's function that holds every new revision back until it is approved."""
-CONNECTED = "Ready"
 
 
 def require_no_singleton(service: Service, environment: str) -> None:
@@ -107,22 +104,25 @@ def _connected(
         involved = [
             units[one] for one in (*service.units, *green_of(service).units) if one in units
         ]
-        _require_no_gate(deployed, involved)
+        under_way.require_none(deployed.confighub, deployed.space, environment)
+        _require_no_gate(deployed)
+        approval.require_open(deployed, involved)
         _require_worker(deployed, units[service.units[0]])
     return deployed, service
 
 
-def _require_no_gate(deployed: DeployedEnvironment, units: list[Unit]) -> None:
-    for unit in units:
-        if unit.apply_gates:
-            gates = ", ".join(sorted(unit.apply_gates))
-            raise RefusedError(f"unit {unit.slug} is held by apply gate {gates}")
-    for trigger in deployed.confighub.trigger_list(deployed.space):
-        if trigger.function == APPROVAL:
-            raise RefusedError(
-                f"apply gate {trigger.slug}/{trigger.function} of {deployed.space.slug} would hold "
-                "back every unit that blue-green changes; it cannot be used here"
-            )
+def _require_no_gate(deployed: DeployedEnvironment) -> None:
+    """Refuse where new revisions are held back: blue-green makes some, and can open no gate."""
+    triggers = deployed.confighub.trigger_list(deployed.space)
+    gates = [f"{one.slug}/{one.function}" for one in triggers if one.function == approval.FUNCTION]
+    if deployed.spec.needs_approval and not gates:  # somebody removed what keeps it
+        gates = [f"{approval.TRIGGER}/{approval.FUNCTION}"]
+    if gates:
+        raise RefusedError(
+            f"apply gate {', '.join(gates)} of {deployed.space.slug} holds back every revision "
+            f"that blue-green would make there; `traderx-gate promote {deployed.spec.upstream} "
+            f"{deployed.spec.name}` brings versions with proof"
+        )
 
 
 def _require_worker(deployed: DeployedEnvironment, unit: Unit) -> None:
