@@ -30,6 +30,7 @@ class HealthStream:
         self._service = service
         self._first_wrong = ""
         self._stop = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health stream", daemon=True)
 
     def __enter__(self) -> Self:
@@ -51,7 +52,7 @@ class HealthStream:
         """Return what was wrong first; None while every answer was right."""
         if self._first_wrong:
             return self._first_wrong
-        if not self._thread.is_alive() and not self._stop.is_set():
+        if self._ended.is_set() and not self._stop.is_set():
             return f"nobody asks {self._service.slug} any more: the stream has ended"
         return None
 
@@ -63,6 +64,7 @@ class HealthStream:
                 if self._stop.is_set():
                     return
         finally:
+            self._ended.set()
             self.wake.set()  # whoever waits sees that it has ended
 
     def _one(self) -> Answer:
