@@ -160,25 +160,18 @@ class Run:
         write_atomically(self.path / signature, envelope)
 
     def _read_signed(self, name: str, signature: str, version: int) -> Any:
+        content = self.read(name)
         signer = signing.load_signer(signing.key_file())
-        return self.read_signed(name, signature, version, signer.public_key)
+        source = f"{self.name}/{name}"
+        signing.verify(source, content, self.read(signature), signer.public_key)
+        return _parsed(name, version, content, source=source)
 
-    def read_signed(self, name: str, signature: str, version: int, key: signing.PublicKey) -> Any:
-        """Return the body of a file after checking its signature by a key, and its form.
+    def read(self, name: str) -> bytes:
+        """Return a file as it is, whatever it is.
 
         Raises:
-            EvidenceError: Missing, edited, exchanged, or signed by another key.
+            EvidenceError: It cannot be read.
         """
-        content = self._read(name)
-        signing.verify(f"{self.name}/{name}", content, self._read(signature), key)
-        try:
-            body = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise EvidenceError(f"{self.name}/{name} is not JSON: {error}") from error
-        schemas.check(name.removesuffix(".json"), version, body, source=f"{self.name}/{name}")
-        return body
-
-    def _read(self, name: str) -> bytes:
         try:
             return (self.path / name).read_bytes()
         except OSError as error:
@@ -264,10 +257,21 @@ def verify(path: Path, *, key: Path) -> Verified:
     known = signing.load_key(key)
     envelope, version = SIGNED[file.name]
     run = Run(file.parent)
-    body = run.read_signed(file.name, envelope, version, known)
-    if file.name == EVIDENCE and body["run"] != run.name:
-        raise EvidenceError(f"{run.name}/{EVIDENCE} is of run {body['run']}")
-    return Verified(path=file, run=run.name, key_id=known.keyid, body=body)
+    content = run.read(file.name)
+    name = signing.covered(str(file), content, run.read(envelope), known)
+    if name.rpartition("/")[2] != file.name:
+        raise EvidenceError(f"{file}: is {name}, under another name")
+    body = _parsed(file.name, version, content, source=str(file))
+    return Verified(path=file, run=name.rpartition("/")[0], key_id=known.keyid, body=body)
+
+
+def _parsed(name: str, version: int, content: bytes, *, source: str) -> Any:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{source} is not JSON: {error}") from error
+    schemas.check(name.removesuffix(".json"), version, body, source=source)
+    return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

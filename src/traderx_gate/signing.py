@@ -90,7 +90,7 @@ def sign(name: str, content: bytes, predicate: Mapping[str, Any], signer: Crypto
     }
     envelope = Envelope(json.dumps(statement, sort_keys=True).encode(), PAYLOAD_TYPE, {})
     envelope.sign(signer)
-    return json.dumps(envelope.to_dict(), indent=1).encode()
+    return _written(envelope)
 
 
 def verify(name: str, content: bytes, envelope: bytes, key: PublicKey) -> None:
@@ -99,15 +99,37 @@ def verify(name: str, content: bytes, envelope: bytes, key: PublicKey) -> None:
     Raises:
         EvidenceError: It is malformed, signed by another key, or of another file or other bytes.
     """
+    if covered(name, content, envelope, key) != name:
+        raise EvidenceError(f"{name}: was changed or exchanged after it was signed")
+
+
+def covered(told: str, content: bytes, envelope: bytes, key: PublicKey) -> str:
+    """Return the name under which an envelope of ours covers these bytes.
+
+    Args:
+        told: The file's name, for messages.
+        content: The file.
+        envelope: Its envelope; a byte of it that is not as we write it is a change, too.
+        key: Which it has to be signed by.
+
+    Raises:
+        EvidenceError: It is malformed, signed by another key, or of other bytes.
+    """
     try:
         parsed = Envelope.from_dict(json.loads(envelope))
         parsed.verify([key], 1)
         statement = json.loads(parsed.payload)
         subject = statement["subject"][0]
-        covered = (subject["name"], subject["digest"]["sha256"])
+        name, digest = str(subject["name"]), subject["digest"]["sha256"]
+        as_written = _written(parsed) == envelope
     except VerificationError as error:
-        raise EvidenceError(f"{name}: its signature is not by this key: {error}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise EvidenceError(f"{name}: its signature is malformed: {error!r}") from error
-    if covered != (name, hashlib.sha256(content).hexdigest()):
-        raise EvidenceError(f"{name}: was changed or exchanged after it was signed")
+        raise EvidenceError(f"{told}: its signature is not by this key: {error}") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise EvidenceError(f"{told}: its signature is malformed: {error!r}") from error
+    if digest != hashlib.sha256(content).hexdigest() or not as_written:
+        raise EvidenceError(f"{told}: was changed or exchanged after it was signed")
+    return name
+
+
+def _written(envelope: Envelope) -> bytes:
+    return json.dumps(envelope.to_dict(), indent=1).encode()

@@ -16,6 +16,7 @@ from traderx_gate.verdict import (
     ServiceTimeline,
     Verdict,
 )
+from traderx_gate.verdict.evidence import VERSION
 
 
 def _evidence(run: str) -> Evidence:
@@ -108,8 +109,8 @@ def test_evidence_of_another_form_is_refused_by_place(
 def test_version_of_the_future_is_refused(run: runs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Evidence of a schema version that this one does not know is refused."""
     plain = Evidence.to_json
-    monkeypatch.setattr(Evidence, "to_json", lambda self: {**plain(self), "version": 2})
+    monkeypatch.setattr(Evidence, "to_json", lambda self: {**plain(self), "version": VERSION + 1})
     run.write_evidence(_evidence("r1"))
     with pytest.raises(EvidenceError, match="version"):
         run.read_evidence()
-    assert json.loads((run.path / runs.EVIDENCE).read_text())["version"] == 2
+    assert json.loads((run.path / runs.EVIDENCE).read_text())["version"] == VERSION + 1
