@@ -59,28 +59,35 @@ class BlueGreen:
         """Do everything that is left to do; at any deviation all is taken back.
 
         Raises:
-            DeliveryError: There was a deviation; says which, and what is left.
+            DeliveryError: There was a deviation, or green cannot be removed; says what is left.
         """
         try:
             self._carry_out()
         except (GateError, KeyboardInterrupt) as error:
             interruption.answer()
-            why = str(error) or "interrupted"
+            why = _words(error)
             self.report(f"{self._slug}: taking it back: {why}")
-            self._after(why)
+            self._take_back_after(why)
         except BaseException:  # a defect of ours: its traceback is what helps
             self.take_back()
             raise
+        try:
+            self._remove_green()
+        except (GateError, KeyboardInterrupt) as error:  # by now blue is proven: it stays
+            interruption.answer()
+            raise DeliveryError(
+                f"{_words(error)}\n{self._slug} is at {self.change.version}, but green is not "
+                f"gone: {self._command} removes it"
+            ) from error
 
-    def _after(self, why: str) -> None:
+    def _take_back_after(self, why: str) -> None:
         try:
             self.take_back()
         except (GateError, KeyboardInterrupt) as error:
             interruption.answer()
-            again = str(error) or "interrupted"
             raise DeliveryError(
-                f"{why}\nIt could not be taken back: {again}\n{self._slug} is between versions: "
-                f"{self._command} finishes it, with --abort it is taken back"
+                f"{why}\nIt could not be taken back: {_words(error)}\n{self._slug} is between "
+                f"versions: {self._command} finishes it, with --abort it is taken back"
             ) from error
         raise DeliveryError(f"{why}\n{self._slug} is at {self.change.old_version}, as it was")
 
@@ -108,8 +115,10 @@ class BlueGreen:
             self.report(
                 f"{self._slug}: {stream.answers - stream.wrong} of {stream.answers} answers right"
             )
-        green.remove(deployed, change)
-        self.report(f"{change.green.slug}: removed")
+
+    def _remove_green(self) -> None:
+        if green.remove(self.deployed, self.change):
+            self.report(f"{self.change.green.slug}: removed")
 
     def take_back(self) -> None:
         """Have everything as it was: the traffic with blue, at its old version, and no green.
@@ -130,8 +139,7 @@ class BlueGreen:
         led = self._lead(service) or led
         if led:  # green goes on serving until everybody has heard of it
             self._drain()
-        if green.remove(deployed, change):
-            self.report(f"{change.green.slug}: removed")
+        self._remove_green()
 
     def _drain(self) -> None:
         """Leave green alone until everybody has heard that the traffic goes to blue."""
@@ -190,3 +198,7 @@ class BlueGreen:
     def _command(self) -> str:
         environment = self.deployed.spec.name
         return f"`traderx-gate blue-green {self._slug} {self.change.version} {environment}`"
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or "interrupted"

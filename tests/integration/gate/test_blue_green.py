@@ -16,6 +16,7 @@ from tests.integration.gate.gate_command import COMMAND, NAMESPACE, PROJECT, Gat
 from tests.integration.gate.steady_client import Counted
 from traderx_gate import application
 from traderx_gate.confighub import Space, Unit
+from traderx_gate.waiting import Deadline, polling, until
 
 STOCKS = "reference-data"
 GREEN = f"{STOCKS}-green"
@@ -206,6 +207,35 @@ def test_lost_pod_returns_the_traffic(gate: Gate, before: Before) -> None:
         code, error = run.end()
     assert (code, RETURNED in run.lines) == (1, True), error
     assert (seen(gate).data, images(gate), left_of_green(gate)) == (before.data, {OLD}, [])
+
+
+def test_green_that_is_not_gone_is_named(gate: Gate, before: Before) -> None:
+    """Once blue is proven it stays: what is left of green is named, and the next run removes it."""
+    with running(gate, *WORDS) as run:
+        run.until(RETURNED)
+        with gate.without_worker():
+            until(
+                polling(lambda: actions(gate), every_s=0.05, deadline=Deadline(END_TIMEOUT_S)),
+                lambda found: "Destroy" in found,
+                what="green to be removed",
+            )
+            run.send(signal.SIGINT)
+            code, error = run.end()
+    assert (code, f"is at {NEW}, but green is not gone" in error) == (1, True), error
+    done = gate.run(*WORDS)
+    assert (done.returncode, REMOVED in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (seen(gate).data, images(gate), left_of_green(gate)) == (
+        with_version(before.data),
+        {NEW},
+        [],
+    )
+
+
+def actions(gate: Gate) -> list[str]:
+    """Return the newest action of each of green's units."""
+    found = [unit for slug, unit in units(gate).items() if slug.startswith(GREEN)]
+    paths = [f"/space/{unit.space_id}/unit/{unit.id}" for unit in found]
+    return [gate.ask_confighub("GET", path)["UnitStatus"]["Action"] for path in paths]
 
 
 @pytest.mark.parametrize("line", [SWITCHED, ROLLED_OUT])
