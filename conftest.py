@@ -5,6 +5,7 @@ import pytest
 pytest_plugins = (
     "fixtures.evidence",
     "fixtures.environment",
+    "fixtures.delivery",
     "fixtures.traderx",
     "fixtures.trading",
 )

@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -69,6 +69,7 @@ def validated(
     resolved: Settings,
     environment: str,
     *,
+    suite: str = SUITE,
     seed: int | None = None,
     workers: int = 2,
     policy: str | None = None,
@@ -85,26 +86,52 @@ def validated(
     run, evidence = validation.begin_session(
         resolved,
         environment=environment,
-        suite=SUITE,
+        suite=suite,
         seed=drawn,
         reports=REPORTS,
         policy_name=policy,
     )
     if not quiet:
         typer.echo(f"run {run.name}, seed {drawn}")
-    with Steps(f"validate {environment}", total=len(evidence.required)) as steps:
-        cut = run_suite(run, suite=SUITE, workers=workers, progress=steps.done)
+    what = f"{evidence.kind} {environment}"
+    with Steps(what, total=len(evidence.required)) as steps:
+        cut = run_suite(run, suite=suite, workers=workers, progress=steps.done)
     if cut:
-        typer.echo(f"validate {environment}: {cut}; see {run.path / LOG}", err=True)
+        typer.echo(f"{what}: {cut}; see {run.path / LOG}", err=True)
     try:
         evidence, decision = validation.decide(run, load().slugs)
         _keep(run, evidence, decision)
     except RefusedError as error:  # the run has begun: it is no refusal any more
         raise EvidenceError(f"{run.name} proves nothing: {error}") from error
-    if evidence.break_glass and decision.verdict is Verdict.PASS:
+    passed = decision.verdict is Verdict.PASS and suite == SUITE
+    if evidence.break_glass and passed:
         deployed = resolved.connect(environment)
         break_glass.forget(deployed.confighub, deployed.space)
     return run, evidence, decision
+
+
+@app.command(
+    epilog="Example: traderx-gate drill delivery dev",
+)
+@with_systems
+def drill(
+    suite: Annotated[
+        Literal["delivery"], typer.Argument(help="delivery: deploy, promote, roll back, blue-green")
+    ],
+    environment: Environment,
+    *,
+    systems: Systems,
+    seed: Annotated[int | None, typer.Option(help="seed of the run (default: drawn)")] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove deliveries of an environment's units, on a project of their own beside it."""
+    resolved = systems.resolve()
+    with lock(environment):
+        run, evidence, decision = validated(
+            resolved, environment, suite=suite, seed=seed, workers=1, quiet=as_json
+        )
+    _tell(evidence, decision, as_json=as_json)
+    _show(run, decision, as_json=as_json)
 
 
 @app.command(epilog="Example: traderx-gate verdict 20261124T120000-validate-dev-1a2b")

@@ -118,7 +118,7 @@ def plan(
 def _step(hub: ConfigHub, theirs: Unit, ours: Unit, *, began: bool) -> Step:
     if ours.upstream_unit_id != theirs.id:
         raise RefusedError(f"unit {ours.slug} is no clone of the one that would be promoted to it")
-    if ours.live_revision and ours.is_pending() and not began:
+    if not began and _has_an_edit(hub, ours):
         raise RefusedError(
             f"unit {ours.slug}: its revision {ours.head_revision} is not live there "
             f"({ours.live_revision} is): it would go along without proof; roll it back or deploy it"
@@ -141,6 +141,14 @@ def _step(hub: ConfigHub, theirs: Unit, ours: Unit, *, began: bool) -> Step:
         conflicts=difference.conflicts(base, theirs.data, own, source=ours.slug),
         again=again,
     )
+
+
+def _has_an_edit(hub: ConfigHub, unit: Unit) -> bool:
+    """Whether a head says something else than what is live; what was never live has none."""
+    if not unit.live_revision or not unit.is_pending():
+        return False
+    live = heads.revisions_of(hub, {unit.slug: unit}, {unit.slug: unit.live_revision})
+    return live[unit.slug].sha256 != unit.sha256
 
 
 def _upgrade_taken_back(hub: ConfigHub, unit: Unit) -> Revision | None:

@@ -277,7 +277,8 @@ class Promoter:
             ) from worse
         if isinstance(error, GateError):
             raise DeliveryError(
-                f"{error}; the heads of {name} are what they were, nothing was applied"
+                f"{error}; the heads of {name} are again what they were, nothing was applied; "
+                f"promote again, or make them live: `traderx-gate rollback {name}`"
             ) from error
 
     def _failed_to_apply(self, error: DeliveryError) -> None:

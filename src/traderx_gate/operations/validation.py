@@ -34,8 +34,10 @@ from traderx_gate.verdict import (
     evaluate,
 )
 
-SUITES: Mapping[str, str] = {"validate_deployment": "validate"}
+SUITES: Mapping[str, str] = {"validate_deployment": "validate", "delivery": "delivery"}
 """The kind of evidence that each suite gathers."""
+POLICIES: Mapping[str, str] = {"delivery": "delivery"}
+"""The policy of a suite whose claims are the same in every environment; else the environment's."""
 
 
 SESSION_FILE = "session.json"
@@ -124,7 +126,8 @@ def begin_session(
     Without a policy's name the environment's own is taken.
     """
     deployed = resolved.connect(environment)
-    policy = load_policy(policy_name or deployed.spec.policy, deployed.application.slugs)
+    chosen_policy = policy_name or POLICIES.get(suite, deployed.spec.policy)
+    policy = load_policy(chosen_policy, deployed.application.slugs)
     if policy.kind != SUITES[suite]:
         raise ConfigurationError(
             f"policy {policy.name} of {environment} is for evidence of kind {policy.kind}, "

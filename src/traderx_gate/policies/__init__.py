@@ -61,7 +61,5 @@ def promotion_policy_names() -> frozenset[str]:
     """Return the names of all promotion policies that come with the project."""
     folder = files(__name__).joinpath(PROMOTION)
     return frozenset(
-        path.name.removesuffix(".toml")
-        for path in folder.iterdir()
-        if path.name.endswith(".toml")
+        path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml")
     )

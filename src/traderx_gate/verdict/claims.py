@@ -115,6 +115,7 @@ class ClaimCatalogue:
         patterns: Sequence[str],
         *,
         source: str,
+        suite: str,
         writes: bool,
         left_out: Sequence[str] = (),
     ) -> Mapping[ClaimKey, Claim]:
@@ -124,15 +125,17 @@ class ClaimCatalogue:
             patterns: What a policy says it wants.
             left_out: What of it the policy leaves out, likewise as patterns.
             source: The policy, for messages.
+            suite: The suite that gathers this kind of evidence; claims of others are not meant.
             writes: Whether claims that write are among them.
 
         Raises:
             ConfigurationError: A pattern names no claim; suggests the nearest.
         """
-        unwanted = [claim for pattern in left_out for claim in self._named(pattern, source)]
+        known = [claim for claim in self.claims if claim.suite == suite]
+        unwanted = [claim for pattern in left_out for claim in _named(known, pattern, source)]
         chosen: dict[ClaimKey, Claim] = {}
         for pattern in patterns:
-            for claim in self._named(pattern, source):
+            for claim in _named(known, pattern, source):
                 if claim in unwanted or (claim.writes and not writes):
                     continue
                 module, function = claim.name.split(".")
@@ -140,10 +143,11 @@ class ClaimCatalogue:
                 chosen.update({ClaimKey(module, function, s): claim for s in services})
         return chosen
 
-    def _named(self, pattern: str, source: str) -> list[Claim]:
-        found = [claim for claim in self.claims if fnmatch.fnmatchcase(claim.name, pattern)]
-        if not found:
-            near = difflib.get_close_matches(pattern, [c.name for c in self.claims], n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(f"{source}: claims: {pattern!r} names no claim{hint}")
-        return found
+
+def _named(claims: Sequence[Claim], pattern: str, source: str) -> list[Claim]:
+    found = [claim for claim in claims if fnmatch.fnmatchcase(claim.name, pattern)]
+    if not found:
+        near = difflib.get_close_matches(pattern, [c.name for c in claims], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigurationError(f"{source}: claims: {pattern!r} names no claim{hint}")
+    return found

@@ -13,6 +13,8 @@ from traderx_gate.verdict.claims import Claim, ClaimCatalogue, ClaimKey
 
 KINDS = ("validate", "load", "soak", "failure-injection", "delivery")
 """The kinds of evidence (design 4)."""
+SUITES = {kind: kind.replace("-", "_") for kind in KINDS} | {"validate": "validate_deployment"}
+"""The suite that gathers each kind: a folder of `suites/`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +61,11 @@ class Policy:
         take = Fields(read_toml(text, source=source), where=source)
         if take.number("schema", at_least=1) != 1:
             raise ConfigurationError(f"{source}: schema: this version reads schema 1")
+        kind = take.choice("kind", KINDS)
         required = catalogue.keys(
             take.texts("claims"),
             source=source,
+            suite=SUITES[kind],
             writes=take.any("writes", bool),
             left_out=take.texts("left_out", default=()),
         )
@@ -72,7 +76,7 @@ class Policy:
         bound = "\n".join([text, *sorted(map(str, required))])
         policy = cls(
             name=take.text("name"),
-            kind=take.choice("kind", KINDS),
+            kind=kind,
             required=required,
             max_age=dt.timedelta(seconds=take.number("max_age_s", at_least=1)),
             accepted_risks=risks,

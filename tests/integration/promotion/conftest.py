@@ -1,0 +1,32 @@
+"""Dev, deployed and proven, and staging, promoted to and proven; for one test at a time."""
+
+from collections.abc import Iterator
+
+import pytest
+from filelock import FileLock
+
+from tests.integration.promotion.line import Line
+from tests.run_cluster import RunCluster
+
+
+@pytest.fixture
+def line(cluster: RunCluster) -> Iterator[Line]:
+    """The line: dev and staging are alike, live and proven when a test begins."""
+    folder = cluster.state.parent / "line"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "turn.lock"):
+        line = Line.opened(cluster, folder)
+        _make_good(line)
+        yield line
+        line.confighub.close()
+
+
+def _make_good(line: Line) -> None:
+    """Make of what an earlier test left a line of which all is live and proven."""
+    line.must("install", "staging")
+    line.run("abort", "staging")  # refused where no promotion is under way
+    if line.run("gate", "dev").returncode != 0:
+        line.must("deploy", "dev")
+        line.must("validate", "dev")
+    if not line.is_settled("staging") or line.run("gate", "staging").returncode != 0:
+        line.must("promote", "dev", "staging")
