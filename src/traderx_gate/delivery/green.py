@@ -14,7 +14,7 @@ from traderx_gate.traderx import Ask
 from traderx_gate.waiting import Deadline, polling, until
 from traderx_gate.workloads import described
 
-ANSWER_S = 20.0
+ANSWER_S = 10.0
 """Pods that are ready answer as themselves within this; on a busy machine it takes a second."""
 REMOVAL_S = 180.0
 """A worker that waits for what it applied may take two minutes before it turns to the next."""

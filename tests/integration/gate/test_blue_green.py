@@ -183,13 +183,40 @@ def test_version_that_does_not_exist_is_never_switched_to(gate: Gate, before: Be
     assert (seen(gate), left_of_green(gate)) == (before, [])
 
 
+def test_green_that_answers_wrongly_never_has_the_traffic(gate: Gate, before: Before) -> None:
+    """What is ready, but not the right application, is found out before the traffic moves."""
+    with asked(gate, "/stocks") as counted, running(gate, *WORDS) as run:
+        until(
+            polling(lambda: actions(gate), every_s=0.02, deadline=Deadline(END_TIMEOUT_S)),
+            lambda found: "Apply" in found,
+            what="green to be applied",
+        )
+        run.send(signal.SIGSTOP)  # until its pods are ready, and damaged
+        until(
+            polling(lambda: gate.pods(GREEN), every_s=0.05, deadline=Deadline(END_TIMEOUT_S)),
+            lambda pods: len(pods) == 2,
+            what="green's pods to be ready",
+        )
+        damage(gate)
+        run.send(signal.SIGCONT)
+        code, error = run.end()
+    assert (code, counted.failures, SWITCHED in run.lines) == (1, [], False), error
+    assert "as reference-data-green does" in error
+    assert (seen(gate), left_of_green(gate)) == (before, [])
+
+
+def damage(gate: Gate) -> None:
+    """Have every pod of green answer with no stocks."""
+    with gate.admin_urls(GREEN) as urls:
+        for url in urls:
+            requests.put(f"{url}/switches/empty-data", "true", timeout=20).raise_for_status()
+
+
 def test_wrong_answers_return_the_traffic(gate: Gate, before: Before) -> None:
     """A green that begins to answer wrongly loses the traffic; no request fails after that."""
     with asked(gate, "/stocks") as counted, running(gate, *WORDS) as run:
         run.until(SWITCHED)
-        with gate.admin_urls(GREEN) as urls:
-            for url in urls:
-                requests.put(f"{url}/switches/empty-data", "true", timeout=20).raise_for_status()
+        damage(gate)
         run.until(RETURNED)
         returned = time.time()
         code, error = run.end()
