@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,21 @@ from tests.integration.gate.gate_command import Gate, opened
 from tests.run_cluster import RunCluster
 
 
-def turn(cluster: RunCluster) -> FileLock:
-    """Return the lock that a test holds while it needs dev undamaged, or damages it."""
-    return FileLock(cluster.state.parent / "dev.lock")
+@contextmanager
+def turn(cluster: RunCluster) -> Iterator[None]:
+    """Hold dev while a test needs it undamaged, or damages it.
+
+    Whoever waits is next: without that, the one who has just let go takes it again at once, and
+    the other's test waits until it is given up.
+    """
+    folder = cluster.state.parent
+    with FileLock(folder / "dev.next.lock"):
+        mine = FileLock(folder / "dev.lock")
+        mine.acquire()
+    try:
+        yield
+    finally:
+        mine.release()
 
 
 @pytest.fixture(scope="session")
