@@ -87,7 +87,7 @@ def test_overrides_are_kept(line: Line, promote: Deliver, observe: Observe) -> N
     """A value of staging's own stays where dev changed it; that is told, and the rest comes."""
     own, theirs = "replicas: 2", "replicas: 1"
     staging, dev = line.units("staging")[UNIT], line.units("dev")[UNIT]
-    hub = line.hub()
+    hub = line.hub
     hub.unit_update(staging, staging.data.replace(own.encode(), b"replicas: 3"), change="own")
     line.must("deploy", "staging", "--unverified", "--reason", "an override", on="staging")
     hub.unit_update(dev, dev.data.replace(own.encode(), theirs.encode()), change="fewer")

@@ -16,18 +16,25 @@ from traderx_gate.cli.app import app
 from traderx_gate.cli.options import (
     Environment,
     Json,
+    Reason,
     Systems,
+    Unverified,
     lock,
     with_systems,
 )
 from traderx_gate.confighub import ConfigHub
 from traderx_gate.delivery import (
+    approval,
+    break_glass,
     cluster_worker,
     deployment,
+    under_way,
 )
+from traderx_gate.delivery.break_glass import BreakGlass
 from traderx_gate.delivery.installation import Installation, new_project
 from traderx_gate.delivery.removal import Removal
 from traderx_gate.errors import RefusedError, before_the_first_effect
+from traderx_gate.settings import Settings
 from traderx_gate.waiting import seconds
 
 TIMEOUT = "DEPLOYMENT_TIMEOUT"
@@ -129,14 +136,29 @@ def _environments_of(application: Application, what: str) -> list[EnvironmentSpe
     return chain[::-1]
 
 
-@app.command(epilog="Example: traderx-gate deploy dev")
+@app.command(
+    epilog="Examples: traderx-gate deploy dev; "
+    "traderx-gate deploy staging --unverified --reason 'INC-7: hot fix'"
+)
 @with_systems
-def deploy(environment: Environment, *, systems: Systems, as_json: Json = False) -> None:
+def deploy(
+    environment: Environment,
+    *,
+    systems: Systems,
+    unverified: Unverified = False,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
     """Deploy an environment in dependency order; stops at the first service that fails."""
+    used = break_glass.given(unverified=unverified, reason=reason, command=f"deploy {environment}")
     resolved = systems.resolve()
-    resolved.connect(environment)
+    deployed = resolved.connect(environment)
     timeout_s = deployment_timeout_s()
     with lock(environment), transcript.kept("deploy", environment, quiet=as_json) as say:
+        with before_the_first_effect():
+            under_way.require_none(deployed.confighub, deployed.space, environment)
+        if used is not None:
+            _open_without_proof(resolved, environment, used, say)
         rollout = deployment.deploy(resolved, environment, report=say, timeout_s=timeout_s)
         run = runs.create(REPORTS, runs.new_run_name(runs.DEPLOY, environment, rollout.started_at))
         run.write_rollout(rollout)
@@ -159,6 +181,18 @@ def apply(environment: Environment, *, systems: Systems) -> None:
 def show_project() -> None:
     """Print the project's name."""
     typer.echo(settings.resolve_project(None))
+
+
+def _open_without_proof(
+    resolved: Settings, environment: str, used: BreakGlass, say: transcript.Say
+) -> None:
+    """Approve every head of an environment that is held back, after keeping who wanted it, why."""
+    deployed = deployment.checked(resolved, environment)
+    break_glass.record(deployed.confighub, deployed.space, used)
+    units = deployed.units()
+    pinned = {slug: unit.head_revision for slug, unit in units.items()}
+    approval.approve(deployed.confighub, units.values(), pinned=pinned)
+    say(f"{environment}: {used}")
 
 
 def chosen_project(given: str | None) -> str:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,17 +47,21 @@ class Delivered:
     after: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """The drill's environments.
 
     Attributes:
         settings: As the run's, with the drill's project and namespaces.
         folder: Where its reports and logs lie.
+        hub: Its ConfigHub.
     """
 
-    settings: Settings
-    folder: Path
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.hub = ConfigHub.from_token_file(settings.confighub_url, settings.token_file)
+        self._connected: dict[str, DeployedEnvironment] = {}
+        self._found: dict[str, Mapping[str, bytes]] = {}
 
     @classmethod
     def beside(cls, settings: Settings, folder: Path) -> "Line":
@@ -70,7 +75,7 @@ class Line:
             project=require_name("project", f"{settings.project}{SUFFIX}"),
             namespaces=require_name("namespaces", f"{settings.namespaces}{SUFFIX}"),
         )
-        return cls(settings=own, folder=folder)
+        return cls(own, folder)
 
     @property
     def reports(self) -> Path:
@@ -79,11 +84,9 @@ class Line:
 
     def connect(self, name: str) -> DeployedEnvironment:
         """Return one of its environments."""
-        return self.settings.connect(name)
-
-    def hub(self) -> ConfigHub:
-        """Return a client of its ConfigHub."""
-        return ConfigHub.from_token_file(self.settings.confighub_url, self.settings.token_file)
+        if name not in self._connected:
+            self._connected[name] = self.settings.connect(name)
+        return self._connected[name]
 
     def units(self, name: str) -> dict[str, Unit]:
         """Return the units of one of its environments, by slug."""
@@ -101,22 +104,24 @@ class Line:
             DeliveryError: It did not end in time.
         """
         before = self._heads(on)
-        child = subprocess.Popen(
+        with subprocess.Popen(
             [*PROGRAM, *words, *self._options()],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
-        try:
-            said = _heard(child, stop_at)
-            child.wait(COMMAND_TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            raise DeliveryError(f"`{' '.join(words)}` of the drill did not end") from error
-        finally:
-            child.kill()
-            child.wait()
+        ) as child:
+            late = threading.Timer(COMMAND_TIMEOUT_S, child.kill)
+            late.start()
+            try:
+                said = _heard(child, stop_at)
+            finally:
+                is_late = late.finished.is_set()
+                late.cancel()
+                child.kill()
+        if is_late:
+            raise DeliveryError(f"`{' '.join(words)}` of the drill did not end")
         return Delivered(
             command=" ".join(words),
             code=child.returncode,
@@ -153,29 +158,50 @@ class Line:
             )
             own = ours.units()[slug]
             if own.data != data:
-                ours.confighub.unit_update(own, data, change=f"as in {source.space.slug}")
+                self.hub.unit_update(own, data, change=f"as in {source.space.slug}")
         self.make_good()
+        for name in ("dev", "staging"):
+            self._found[name] = {slug: unit.data for slug, unit in self.units(name).items()}
 
     def make_good(self) -> None:
-        """Make all of it live and proven again, whatever a drill left of it.
+        """Make all of it what it was, live and proven again, whatever a drill left of it.
 
         Raises:
             DeliveryError: It cannot be made so.
         """
         self.run("abort", "staging", on="staging")  # refused where no promotion is under way
+        for slug, data in self._found.get("dev", {}).items():
+            unit = self.units("dev")[slug]
+            if unit.data != data:
+                self.hub.unit_update(unit, data, change="as it was found")
         if self.run("gate", "dev", on="dev").code != 0:
             self.must("deploy", "dev", on="dev")
             self.must("validate", "dev", on="dev")
-        if self.run("gate", "staging", on="staging").code != 0:
+        if self.run("gate", "staging", on="staging").code != 0 or self._moved("staging"):
             self.must("promote", "dev", "staging", on="staging")
+        if moved := self._moved("staging"):
+            raise DeliveryError(f"the drill's staging is not as it was found: {', '.join(moved)}")
+
+    def _moved(self, name: str) -> list[str]:
+        """Return the units whose data is not what was found."""
+        found, now = self._found.get(name, {}), self.units(name)
+        return [slug for slug, data in found.items() if now[slug].data != data]
 
     def remove(self) -> None:
-        """Remove all of it, from cluster and ConfigHub.
+        """Remove all of it, from cluster and ConfigHub, and close the clients.
 
         Raises:
             DeliveryError: Something stays.
         """
         self.must("uninstall", "--yes", on="dev")
+        self.close()
+
+    def close(self) -> None:
+        """Close the clients."""
+        for environment in self._connected.values():
+            environment.close()
+            environment.confighub.close()
+        self.hub.close()
 
     def newest(self, kind: str, name: str) -> Path:
         """Return the directory of its newest run of a kind."""
@@ -186,10 +212,10 @@ class Line:
         return dict(json.loads((self.newest(kind, name) / file).read_text()))
 
     def _heads(self, name: str) -> dict[str, int]:
-        space = self.hub().space_find(f"{self.settings.project}-{name}")
+        space = self.hub.space_find(f"{self.settings.project}-{name}")
         if space is None:
             return {}
-        return {unit.slug: unit.head_revision for unit in self.hub().unit_list(space)}
+        return {unit.slug: unit.head_revision for unit in self.hub.unit_list(space)}
 
     def _options(self) -> list[str]:
         given = {
