@@ -54,7 +54,8 @@ def held(folder: Path, environment: str, *, command: str) -> Iterator[None]:
     name = re.sub(r"[^a-z0-9-]", "_", environment)
     owner_file = folder / f"{name}.owner"
     lock = FileLock(folder / f"{name}.lock", timeout=0)
-    token = secrets.token_hex(16)
+    # a family has one token: who holds two environments is not a stranger at the first one
+    token = os.environ.get(TOKEN_VARIABLE) or secrets.token_hex(16)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire()

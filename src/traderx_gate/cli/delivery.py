@@ -171,9 +171,11 @@ def deploy(
 def apply(environment: Environment, *, systems: Systems) -> None:
     """Apply all units of an environment at once, in no order; `deploy` keeps the order."""
     resolved = systems.resolve()
-    resolved.connect(environment)
+    deployed = resolved.connect(environment)
     timeout_s = deployment_timeout_s()
     with lock(environment), transcript.kept("apply", environment) as say:
+        with before_the_first_effect():
+            under_way.require_none(deployed.confighub, deployed.space, environment)
         deployment.apply_all(resolved, environment, report=say, timeout_s=timeout_s)
 
 

@@ -147,6 +147,7 @@ class Line:
         Raises:
             DeliveryError: It cannot be made.
         """
+        self.must("uninstall", "--yes", on="dev")  # what a killed drill left
         self.must("install", "staging", on="dev")
         ours = self.connect("dev")
         for slug, unit in source.units().items():

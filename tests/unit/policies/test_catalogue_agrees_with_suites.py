@@ -57,11 +57,21 @@ def test_claims_that_write_are_marked() -> None:
     assert marked == listed
 
 
-@pytest.mark.parametrize("policy", sorted(policies.policy_names()))
-def test_policies_that_come_with_the_project_are_well_formed(policy: str) -> None:
-    """Every policy of the project can be read and requires something of every service."""
-    required = policies.load_policy(policy, application.load().slugs).required
-    assert {key.service for key in required} >= set(application.load().slugs)
+@pytest.mark.parametrize("name", sorted(policies.policy_names()))
+def test_policies_that_come_with_the_project_are_well_formed(name: str) -> None:
+    """Every policy can be read; those that validate require something of every service."""
+    policy = policies.load_policy(name, application.load().slugs)
+    assert policy.required
+    if policy.kind == "validate":
+        assert {key.service for key in policy.required} >= set(application.load().slugs)
+
+
+@pytest.mark.parametrize("name", sorted(policies.promotion_policy_names()))
+def test_promotion_policies_name_what_there_is(name: str) -> None:
+    """Every promotion policy can be read, is called as its file, and names policies there are."""
+    policy = policies.load_promotion_policy(name)
+    assert policy.name == name
+    assert {need.policy for need in policy.needs} - {""} <= policies.policy_names()
 
 
 def test_needs_are_known_capabilities() -> None:

@@ -38,9 +38,11 @@ def _holder(folder: Path) -> "subprocess.Popen[str]":
     return child
 
 
-def _taker(folder: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+def _taker(
+    folder: Path, variables: dict[str, str], *, program: str = TAKER
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", TAKER, str(folder)],
+        [sys.executable, "-c", program, str(folder)],
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -81,6 +83,19 @@ def test_child_goes_on_under_its_parents_lock(tmp_path: Path) -> None:
     assert child.stdout == "inherited\n"
     assert "dev is in use by `owner`" in other.stderr
     assert environment_lock.TOKEN_VARIABLE not in os.environ
+
+
+def test_child_that_holds_another_is_no_stranger(tmp_path: Path) -> None:
+    """A process that holds an environment of its own still goes on under its parent's lock."""
+    taker = TAKER.replace(
+        'with environment_lock.held(Path(sys.argv[1]), "dev", command="child"):',
+        'folder = Path(sys.argv[1])\n'
+        'own = environment_lock.held(folder, "base", command="child")\n'
+        'with own, environment_lock.held(folder, "dev", command="child"):',
+    )
+    with environment_lock.held(tmp_path, "dev", command="owner"):
+        child = _taker(tmp_path, {}, program=taker)
+    assert child.stdout == "inherited\n", child.stderr
 
 
 def test_unusable_folder_is_refused(tmp_path: Path) -> None:
