@@ -58,6 +58,12 @@ def _arguments() -> argparse.Namespace:
         help="an operation that has not ended by then is ended",
     )
     parser.add_argument(
+        "--function-timeout-s",
+        type=float,
+        default=30.0,
+        help="a worker that has not answered an invocation by then is not waited for",
+    )
+    parser.add_argument(
         "--generation",
         choices=("2025-08", june_2026.NAME),
         default="2025-08",
@@ -95,7 +101,11 @@ async def _serve(
 ) -> None:
     port = listener.getsockname()[1]
     await store.run(workers.disconnect_all)
-    streams = Streams(store, heartbeat_s=arguments.heartbeat_s)
+    streams = Streams(
+        store,
+        heartbeat_s=arguments.heartbeat_s,
+        errand_timeout_s=arguments.function_timeout_s,
+    )
     services = server.Services(
         store=store,
         streams=streams,

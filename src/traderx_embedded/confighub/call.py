@@ -1,12 +1,15 @@
 """A request as the routes see it: parsed once, free of HTTP, and the answers they give."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traderx_embedded.confighub.attributes import parse_uuid
 from traderx_embedded.confighub.errors import bad_request
+
+if TYPE_CHECKING:
+    from traderx_embedded.confighub.store import Transaction
 
 Json = dict[str, Any] | list[Any] | str | None
 
@@ -109,6 +112,47 @@ class Answer:
         """Return a bulk answer: 207 as soon as one item, or a link of one, has an error."""
         parts = [part for item in items for part in (item, *item.get("Links", ()))]
         return cls.of(items, status=207 if any(part.get("Error") for part in parts) else 200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a worker is to do before a request can be answered.
+
+    Attributes:
+        id: Names it in the worker's report.
+        worker_id: Whose it is.
+        message: What the worker's stream carries.
+    """
+
+    id: str
+    worker_id: str
+    message: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came of an errand.
+
+    Attributes:
+        result: The worker's report; None where it sent none.
+        error: Why there is none.
+    """
+
+    result: Mapping[str, Any] | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegated:
+    """In place of an answer: it needs workers first, outside of any transaction.
+
+    Attributes:
+        errands: What they are to do, all at once.
+        finish: Makes the answer of their replies, in the order of the errands.
+    """
+
+    errands: Sequence[Errand]
+    finish: Callable[["Transaction", Sequence[Reply]], Answer]
 
 
 def deleted(message: str) -> dict[str, Any]:

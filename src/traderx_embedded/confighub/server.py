@@ -10,7 +10,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,8 +27,8 @@ from traderx_embedded.confighub import (
     units,
     workers,
 )
-from traderx_embedded.confighub.call import Answer, Call
-from traderx_embedded.confighub.errors import ApiError, bad_request, unauthorized
+from traderx_embedded.confighub.call import Answer, Call, Delegated
+from traderx_embedded.confighub.errors import ApiError, bad_request, not_found, unauthorized
 from traderx_embedded.confighub.store import Store, Transaction
 from traderx_embedded.confighub.stream import Streams
 
@@ -38,7 +38,7 @@ BODY_LIMIT = 96 * 2**20
 # Beyond this, a body is parsed off the event loop, which would stand still meanwhile.
 _LARGE_BODY = 2**20
 
-Handler = Callable[[Transaction, Call], Answer]
+Handler = Callable[[Transaction, Call], Answer | Delegated]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -113,6 +113,7 @@ def _api_routes(services: Services) -> list[Route]:
         ("POST", "/unit/refresh", units.refresh_many),
         ("POST", "/unit/approve", approval.approve_many),
         ("GET", f"{space}/bridge_worker/{{id}}/status", residents.worker_statuses),
+        ("GET", f"{space}/bridge_worker/{{id}}/function", invoking.worker_signatures),
         ("POST", "/link", residents.link_many),
     ]
     for plain in residents.ALL:
@@ -185,6 +186,10 @@ def _worker_routes(services: Services) -> list[Route]:
         identifier = await worker_id(request)
         call = await _call(request)
         streams.answered(identifier)
+        if (errand := workers.errand_of(call)) is not None:
+            if not streams.replied(identifier, errand, call.document()):
+                raise not_found(f"nobody waits for the answer to {errand} of this worker")
+            return _response(await store.run(lambda tx: workers.errand_done(tx, identifier, call)))
         return _response(await store.run(lambda tx: workers.report(tx, identifier, call)))
 
     root = "/api/bridge_worker/{worker}"
@@ -202,11 +207,16 @@ def _authenticated(services: Services, handler: Handler) -> Endpoint:
         if not known:  # before the body of a stranger is kept
             await services.store.run(lambda tx: _require_session(tx, token, services.token))
         call = await _call(request)
-        return _response(await services.store.run(lambda tx: answer(tx, call)))
+        given = await services.store.run(lambda tx: spoken(tx, handler(tx, call)))
+        if isinstance(given, Delegated):
+            finish, replies = given.finish, await services.streams.run(given.errands)
+            given = await services.store.run(lambda tx: spoken(tx, finish(tx, replies)))
+        return _response(cast("Answer", given))
 
-    def answer(tx: Transaction, call: Call) -> Answer:
-        given = handler(tx, call)
-        return june_2026.answer(tx, given) if services.speaks_2026 else given
+    def spoken(tx: Transaction, given: Answer | Delegated) -> Answer | Delegated:
+        if isinstance(given, Delegated) or not services.speaks_2026:
+            return given
+        return june_2026.answer(tx, given)
 
     return endpoint
 

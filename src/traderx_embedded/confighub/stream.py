@@ -7,10 +7,11 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from traderx_embedded.confighub import operations, workers
+from traderx_embedded.confighub.call import Errand, Reply
 from traderx_embedded.confighub.entities import BridgeWorker
 from traderx_embedded.confighub.errors import ApiError
 from traderx_embedded.confighub.store import Store, Transaction
@@ -24,18 +25,27 @@ class _Stream:
         self.wake = asyncio.Event()
         self.ended = False
         self.answered_at = time.monotonic()
+        self.due: list[Errand] = []
+        self.replies: dict[str, asyncio.Future[Reply]] = {}
 
     def end(self) -> None:
         self.ended = True
         self.wake.set()
+        self.give_up("its stream ended before it answered")
+
+    def give_up(self, why: str) -> None:
+        for reply in self.replies.values():
+            if not reply.done():
+                reply.set_result(Reply(error=why))
 
 
 class Streams:
     """The open stream of each worker; a second one of the same worker ends the first."""
 
-    def __init__(self, store: Store, *, heartbeat_s: float) -> None:
+    def __init__(self, store: Store, *, heartbeat_s: float, errand_timeout_s: float) -> None:
         self._store = store
         self._heartbeat_s = heartbeat_s
+        self._errand_timeout_s = errand_timeout_s
         self._streams: dict[str, _Stream] = {}
         self._notes: set[asyncio.Task[None]] = set()
         store.on_work(self._wake)
@@ -58,6 +68,7 @@ class Streams:
         try:
             await self._store.run(lambda tx: workers.register(tx, worker_id, info, client))
         except ApiError:
+            stream.end()
             self._forget(worker_id, stream)
             raise
         _log.info("worker connected: worker=%s", worker_id)
@@ -67,6 +78,37 @@ class Streams:
         """Note that a worker has sent something."""
         if worker_id in self._streams:
             self._streams[worker_id].answered_at = time.monotonic()
+
+    async def run(self, errands: Sequence[Errand]) -> list[Reply]:
+        """Have workers do something while a request waits; each gets its own deadline.
+
+        An errand is not kept: where the stream or this server ends, nobody does it later.
+        """
+        return list(await asyncio.gather(*(self._run(errand) for errand in errands)))
+
+    async def _run(self, errand: Errand) -> Reply:
+        stream = self._streams.get(errand.worker_id)
+        if stream is None or stream.ended:
+            return Reply(error="it is not connected")
+        reply = stream.replies[errand.id] = asyncio.get_running_loop().create_future()
+        stream.due.append(errand)
+        stream.wake.set()
+        try:
+            async with asyncio.timeout(self._errand_timeout_s):
+                return await reply
+        except TimeoutError:
+            return Reply(error=f"it did not answer in {self._errand_timeout_s:g} s")
+        finally:
+            del stream.replies[errand.id]
+
+    def replied(self, worker_id: str, errand_id: str, result: Mapping[str, Any]) -> bool:
+        """Take a worker's report on an errand; false if nobody waits for it."""
+        stream = self._streams.get(worker_id)
+        reply = stream.replies.get(errand_id) if stream is not None else None
+        if reply is None or reply.done():
+            return False
+        reply.set_result(Reply(result=result))
+        return True
 
     def end_all(self) -> None:
         """End every stream, so that the server can stop."""
@@ -91,8 +133,12 @@ class Streams:
                 stream.wake.clear()
                 for message in await self._store.run(lambda tx: _take(tx, worker_id, stream)):
                     yield _event(message)
+                due, stream.due = stream.due, []
+                for errand in due:
+                    yield _event(errand.message)
                 yield _event(_heartbeat())
         finally:
+            stream.end()
             self._forget(worker_id, stream)
 
     def _forget(self, worker_id: str, stream: _Stream) -> None:
@@ -137,5 +183,5 @@ def _heartbeat() -> dict[str, Any]:
     return {"Event": "WorkerEvent", "Data": {"Action": "Heartbeat", "Payload": payload}}
 
 
-def _event(message: dict[str, Any]) -> bytes:
+def _event(message: Mapping[str, Any]) -> bytes:
     return b"data: " + json.dumps(message, separators=(",", ":")).encode() + b"\n\n"

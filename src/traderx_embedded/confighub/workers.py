@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from traderx_embedded.confighub import listing, operations, rendering, rules
-from traderx_embedded.confighub.attributes import now, parse_uuid
+from traderx_embedded.confighub import worker_functions as functions
+from traderx_embedded.confighub.attributes import ZERO_UUID, now, parse_uuid
 from traderx_embedded.confighub.call import Answer, Call
 from traderx_embedded.confighub.entities import BridgeWorker, BridgeWorkerStatus, Target
 from traderx_embedded.confighub.errors import ApiError, bad_request, unauthorized
@@ -82,6 +83,7 @@ def register(tx: Transaction, worker_id: str, info: Mapping[str, Any], client: s
         ApiError: The info is malformed.
     """
     worker = listing.get(tx, BridgeWorker, worker_id)
+    functions.check(info)
     for offered in _offered(info):
         if tx.by_slug(Target, worker.space_id, offered["slug"]) is None:
             values = {**offered, "bridge_worker_id": worker.id}
@@ -159,6 +161,20 @@ def report(tx: Transaction, worker_id: str, call: Call) -> Answer:
         seen(tx, worker_id, condition="Ready", client=call.client)
         return Answer.of("ok")
     operations.record(tx, worker_id, parsed)
+    seen(tx, worker_id, condition="Ready", status="ActionResultReceived", client=call.client)
+    return Answer.of("ok")
+
+
+def errand_of(call: Call) -> str | None:
+    """Return which invocation of functions a report is about; None for any other report."""
+    body = call.document()
+    if body.get("Action") != functions.ACTION:
+        return None
+    return parse_uuid(body.get("QueuedOperationID"), where="QueuedOperationID") or ZERO_UUID
+
+
+def errand_done(tx: Transaction, worker_id: str, call: Call) -> Answer:
+    """Take the sign of life in an answer that somebody waited for."""
     seen(tx, worker_id, condition="Ready", status="ActionResultReceived", client=call.client)
     return Answer.of("ok")
 

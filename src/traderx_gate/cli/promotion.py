@@ -46,7 +46,8 @@ from traderx_gate.report import write_delivery_report
 from traderx_gate.settings import Settings
 from traderx_gate.verdict import Decision
 
-DELIVERY_RECORDS = {"promote": "promotion.json", "rollback": "rollback.json"}
+PROMOTION = "promotion.json"
+ROLLBACK = "rollback.json"
 
 
 def _policies(incomplete: str) -> list[str]:
@@ -373,7 +374,7 @@ def _carried_out(
     run = runs.create(REPORTS, runs.new_run_name(promoting.KIND, name, now()))
     say(f"{name}: run {run.name}")
     done = promoter.carry_out(found, run, going_on=going_on)
-    _keep(run, DELIVERY_RECORDS["promote"], done.to_json())
+    _keep(run, PROMOTION, done.to_json())
     write_delivery_report(run, promotion=done)
     say(f"report: {run.path / runs.REPORT}")
     return done
@@ -411,7 +412,7 @@ def _rolled_back(
         timeout_s=timeout_s,
     )
     run = runs.create(REPORTS, runs.new_run_name("rollback", environment, done.began_at))
-    _keep(run, DELIVERY_RECORDS["rollback"], done.to_json())
+    _keep(run, ROLLBACK, done.to_json())
     write_delivery_report(run, rollback=done)
     return run, done
 
