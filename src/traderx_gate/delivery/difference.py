@@ -1,6 +1,6 @@
 """Differences between two states of a unit, by path; and where a promotion would meet overrides."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,17 @@ def changes(old: bytes, new: bytes, *, source: str) -> tuple[PathChange, ...]:
         for path in paths
         if before.get(path, ABSENT) != after.get(path, ABSENT)
     )
+
+
+def one_after_another(
+    first: Iterable[PathChange], second: Iterable[PathChange]
+) -> tuple[PathChange, ...]:
+    """Return what two changes come to; a value that ends as it began has not changed."""
+    found: dict[str, PathChange] = {change.path: change for change in first}
+    for change in second:
+        before = found.get(change.path, change)
+        found[change.path] = PathChange(path=change.path, old=before.old, new=change.new)
+    return tuple(change for change in found.values() if change.old != change.new)
 
 
 def conflicts(base: bytes, theirs: bytes, ours: bytes, *, source: str) -> tuple[PathChange, ...]:

@@ -137,7 +137,9 @@ def _step(hub: ConfigHub, theirs: Unit, ours: Unit, *, began: bool) -> Step:
     return Step(
         unit=ours,
         wanted=wanted,
-        changes=(*taken, *difference.changes(base, theirs.data, source=ours.slug)),
+        changes=difference.one_after_another(
+            taken, difference.changes(base, theirs.data, source=ours.slug)
+        ),
         conflicts=difference.conflicts(base, theirs.data, own, source=ours.slug),
         again=again,
     )

@@ -1,6 +1,7 @@
 """Differences of units, by path, and where a promotion would meet overrides."""
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -78,6 +79,15 @@ def test_no_difference_is_no_change(one: int, two: int, image: str) -> None:
     back = difference.changes(new, old, source="u")
     assert bool(there) == (one != two)
     assert [(c.path, c.new, c.old) for c in there] == [(c.path, c.old, c.new) for c in back]
+
+
+@given(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
+def test_changes_add_up(one: int, two: int, three: int) -> None:
+    """Two changes after one another come to the change from the first state to the last."""
+    states = [unit(replicas=number) for number in (one, two, three)]
+    steps = [difference.changes(a, b, source="u") for a, b in pairwise(states)]
+    whole = difference.changes(states[0], states[-1], source="u")
+    assert difference.one_after_another(*steps) == whole
 
 
 def test_namespace_is_the_same_object_everywhere() -> None:
