@@ -8,7 +8,7 @@ functions, the unit may get another head; what they changed is then refused, wit
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from traderx_embedded.confighub import listing, revisions, worker_functions
@@ -102,7 +102,9 @@ class _Order:
         if self.worker_id is not None:
             found = tx.find(BridgeWorker, self.worker_id)
             if found is None:
-                raise not_found(f"BridgeWorker {self.worker_id} does not exist")
+                raise ApiError(
+                    worker_functions.UNAVAILABLE, f"BridgeWorker {self.worker_id} does not exist"
+                )
         elif self.by_worker:
             found = worker_functions.worker_of(tx, unit)
             if found is None:
@@ -187,7 +189,6 @@ class _AtWorker:
     worker: BridgeWorker
     revision: int
     data: bytes
-    may: bool
     errand: Errand
 
     @classmethod
@@ -206,14 +207,13 @@ class _AtWorker:
             worker=worker,
             revision=number,
             data=tx.data(unit.id, number),
-            may=worker_functions.mutates(worker, unit, order.request),
             errand=worker_functions.errand(
                 tx,
                 worker,
                 unit,
-                (number, None if worked_on is None else worked_on.id),
-                order.request,
-                order.body["FunctionInvocations"],
+                revision=(number, None if worked_on is None else worked_on.id),
+                request=order.request,
+                invocations=order.body["FunctionInvocations"],
             ),
         )
 
@@ -223,19 +223,26 @@ class _AtWorker:
         if unit is None:
             gone = not_found(f"unit {self.unit_id} was deleted meanwhile")
             return {"UnitID": self.unit_id, "Success": False, "Error": gone.item()}
-        outcome = worker_functions.outcome(self.worker, unit, self.data, reply, may=self.may)
+        outcome = worker_functions.outcome(
+            self.worker, unit, self.data, reply, request=order.request
+        )
         changes = outcome.success and outcome.mutators and not order.dry_run
         if changes and unit.head_revision_num != self.revision:
             error = conflict(
                 f"unit {unit.slug!r} is at revision {unit.head_revision_num}, the functions ran on "
                 f"{self.revision}: repeat them"
             )
-            return _told(tx, unit, self.revision, self.data, outcome, error)
+            return self._untouched(tx, unit, error)
         try:
             with tx.part():
                 return _effect(tx, order, unit, self.revision, outcome)
         except ApiError as error:  # data that this server does not keep
-            return _told(tx, unit, self.revision, self.data, outcome, error)
+            return self._untouched(tx, unit, error)
+
+    def _untouched(self, tx: Transaction, unit: Unit, error: ApiError) -> dict[str, Any]:
+        outcome = invocation.Outcome(data=self.data)
+        outcome.failed(error.message)
+        return _told(tx, unit, outcome, number=self.revision, error=error)
 
 
 def _revision(tx: Transaction, call: Call) -> Revision | None:
@@ -279,15 +286,15 @@ def _effect(
     if not outcome.success:
         told = "; ".join(outcome.messages)
         error = ApiError(400, f"unit {unit.slug!r}: {told}")
-    return _told(tx, unit, number, data, outcome, error)
+    return _told(tx, unit, replace(outcome, data=data), number=number, error=error)
 
 
 def _told(
     tx: Transaction,
     unit: Unit,
-    number: int,
-    data: bytes,
     outcome: invocation.Outcome,
+    *,
+    number: int,
     error: ApiError | None,
 ) -> dict[str, Any]:
     worked_on = tx.revision(unit.id, number)
@@ -296,12 +303,10 @@ def _told(
         "SpaceID": unit.space_id,
         "OrganizationID": unit.organization_id,
         "RevisionID": None if worked_on is None else worked_on.id,
-        "Success": error is None,
+        "Success": outcome.success,
         "Error": None if error is None else error.item(),
-        "ErrorMessages": [error.message]
-        if error is not None and outcome.success
-        else outcome.messages,
-        "ConfigData": _text(data),
+        "ErrorMessages": outcome.messages,
+        "ConfigData": _text(outcome.data),
         "Mutators": outcome.mutators,
         "Mutations": outcome.mutations,
         "Output": _text(outcome.encoded_output()),

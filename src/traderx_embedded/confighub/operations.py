@@ -282,6 +282,11 @@ _EFFECTS = frozenset(
 
 def _take_effect(tx: Transaction, operation: QueuedOperation, report: Report) -> None:
     unit = listing.get(tx, Unit, operation.unit_id)
+    if report.result == "RefreshAndDrifted" and unit.head_revision_num != operation.revision_num:
+        # Its data is made of a head that is none any more, and would undo the newer one. The live
+        # state stays as well: the next refresh finds the same drift, and takes it into that head.
+        tx.update(replace(unit, drift="Drifted"))
+        return
     if report.live_state is not None:
         tx.put_live_state(unit.id, report.live_state)
     match report.result:

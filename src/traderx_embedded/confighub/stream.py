@@ -90,7 +90,8 @@ class Streams:
         stream = self._streams.get(errand.worker_id)
         if stream is None or stream.ended:
             return Reply(error="it is not connected")
-        reply = stream.replies[errand.id] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        stream.replies[errand.id] = reply
         stream.due.append(errand)
         stream.wake.set()
         try:

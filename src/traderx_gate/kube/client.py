@@ -190,7 +190,7 @@ class Kube:
     def _collection(self, api_version: str, kind: str, namespace: str) -> str:
         prefix = _prefix(api_version)
         if (api_version, kind) not in self._resources:
-            for resource in self._json("GET", prefix)["resources"]:
+            for resource in self._group(prefix, f"{api_version} {kind}")["resources"]:
                 if "/" not in resource["name"]:
                     key = (api_version, resource["kind"])
                     self._resources[key] = (resource["name"], resource["namespaced"])
@@ -199,6 +199,13 @@ class Kube:
         plural, namespaced = self._resources[api_version, kind]
         scope = f"/namespaces/{quote(namespace)}" if namespaced and namespace else ""
         return f"{prefix}{scope}/{plural}"
+
+    def _group(self, prefix: str, wanted: str) -> Any:
+        """Return the kinds of a group; one that is not there has no answer of the API's form."""
+        if self._send("GET", prefix).status == 404:
+            self.version()  # it is a Kubernetes API that says so
+            raise NotFoundError(f"the cluster knows no {wanted}", status=404)
+        return self._json("GET", prefix)
 
     def _path(self, ref: ObjectRef) -> str:
         return f"{self._collection(ref.api_version, ref.kind, ref.namespace)}/{quote(ref.name)}"

@@ -17,13 +17,16 @@ from traderx_gate.errors import (
     KubernetesError,
     NotFoundError,
     NotReachedError,
+    RefusedError,
 )
 from traderx_gate.kube import Kube, Manifest, ObjectRef, parse_manifests, require_own
 from traderx_gate.waiting import Deadline
 from traderx_gate.worker import readiness
+from traderx_gate.worker.drift_patch import patched
 from traderx_gate.worker.protocol import ActionResult, Operation
 
 DEFAULT_WAIT = "2m0s"
+DEFAULT_NAMESPACE = "default"
 WAIT_FAILED = "ApplyWaitFailed"
 Progress = Callable[[str], None]
 
@@ -125,6 +128,27 @@ class Bridge:
             return None
         return None if _missing(live) else _applied(live)
 
+    def refusals(self, text: str, *, source: str) -> tuple[str, ...]:
+        """Return what the API server would refuse of a unit's objects, were they applied now.
+
+        Nothing changes: each is applied on the server's side in a dry run, with its defaults,
+        validation and admission. What cannot be tried is named too, such as an object in a
+        namespace that only the unit itself makes.
+
+        Raises:
+            ConfigurationError: The text holds no objects.
+            UnreachableError: The cluster does not answer.
+        """
+        found = []
+        for manifest in self._parsed(text, source=source, namespace=DEFAULT_NAMESPACE):
+            ref = ObjectRef.of(manifest)
+            try:
+                self._require_own([manifest])
+                self._kube.apply(manifest, dry_run=True)
+            except (KubernetesError, RefusedError) as error:
+                found.append(f"{ref}: {error}")
+        return tuple(found)
+
     def _await_ready(self, snapshots: Iterator[list[Manifest]]) -> list[Manifest]:
         return waiting.until(
             snapshots,
@@ -192,11 +216,20 @@ class Bridge:
                 message="No drift found",
                 live_state=live_state(live),
             )
-        # The state that was applied is kept: were it replaced while the unit stays as it is, the
-        # next refresh would find no drift where there still is one.
+        default = _namespace_of(operation)
+        changed = patched(
+            operation.data,
+            lambda document: ObjectRef.of(self._placed(document, default)),
+            before=before,
+            after=after,
+        )
         names = ", ".join(sorted(str(ref) for ref in drifted))
         return ActionResult(
-            result="RefreshAndDrifted", status="Completed", message=f"Drift found: {names}"
+            result="RefreshAndDrifted",
+            status="Completed",
+            message=f"Drift found: {names}",
+            live_state=live_state(live),
+            data=changed,
         )
 
     def _left(self, refs: Iterable[ObjectRef]) -> list[Manifest]:
@@ -236,9 +269,14 @@ class Bridge:
             text = operation.data.decode()
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"unit {operation.unit_slug}: not UTF-8: {error}") from error
-        default = operation.parameters.get("KubeNamespace") or "default"
-        parsed = parse_manifests(text, source=f"unit {operation.unit_slug}")
-        return [self._placed(manifest, default) for manifest in parsed]
+        return self._parsed(
+            text, source=f"unit {operation.unit_slug}", namespace=_namespace_of(operation)
+        )
+
+    def _parsed(self, text: str, *, source: str, namespace: str) -> list[Manifest]:
+        return [
+            self._placed(manifest, namespace) for manifest in parse_manifests(text, source=source)
+        ]
 
     def _placed(self, manifest: Manifest, namespace: str) -> Manifest:
         """Return a namespaced object that names no namespace in the default one."""
@@ -285,6 +323,11 @@ def _failed(operation: Operation, message: str, *, result: str = "") -> ActionRe
     return ActionResult(
         result=result or f"{operation.action}Failed", status="Failed", message=message
     )
+
+
+def _namespace_of(operation: Operation) -> str:
+    """Return where an object goes that names no namespace."""
+    return operation.parameters.get("KubeNamespace") or DEFAULT_NAMESPACE
 
 
 def _wait_s(operation: Operation) -> float:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
@@ -73,15 +73,86 @@ def _bytes(payload: Mapping[str, Any], name: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCall:
+    """What the server asks to be computed about one unit: a row of functions.
+
+    Attributes:
+        data: The bytes of the revision.
+        functions: Names, in the order in which they run.
+        arguments: How many arguments each was given.
+        combine: Whether validations are told as one result.
+        filters: How many of the first validations end the row in silence when they do not pass.
+        stop_on_error: Whether the first failure ends the row.
+    """
+
+    id: str
+    unit_id: str
+    unit_slug: str
+    space_id: str
+    revision: int
+    toolchain_type: str
+    functions: tuple[str, ...]
+    arguments: tuple[int, ...]
+    data: bytes = field(repr=False, default=b"")
+    combine: bool = False
+    filters: int = 0
+    stop_on_error: bool = False
+    context: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+    action: ClassVar[str] = "InvokeFunctions"
+
+    @classmethod
+    def from_json(cls, action: str, payload: Mapping[str, Any]) -> Self:
+        """Read the payload of a FunctionWorkerEvent.
+
+        Raises:
+            ValueError: Something is missing or malformed, or another action is asked for.
+        """
+        if action != cls.action:
+            raise ValueError(f"functions: {action} is not known here")
+        try:
+            wanted = payload["InvocationRequest"]
+            invocations = [dict(item) for item in wanted["FunctionInvocations"]]
+            return cls(
+                id=str(payload["QueuedOperationID"]),
+                unit_id=str(wanted["UnitID"]),
+                unit_slug=str(wanted.get("UnitSlug", "")),
+                space_id=str(wanted["SpaceID"]),
+                revision=int(wanted.get("RevisionNum", 0)),
+                toolchain_type=str(wanted["ToolchainType"]),
+                functions=tuple(str(item["FunctionName"]) for item in invocations),
+                arguments=tuple(len(item.get("Arguments") or ()) for item in invocations),
+                data=_bytes(wanted, "ConfigData"),
+                combine=bool(wanted.get("CombineValidationResults")),
+                filters=int(wanted.get("NumFilters") or 0),
+                stop_on_error=bool(wanted.get("StopOnError")),
+                context={name: wanted.get(name) for name in _ECHOED},
+            )
+        except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise ValueError(f"invocation cannot be read: {error!r}") from error
+
+
+_ECHOED = ("OrganizationID", "SpaceID", "UnitID", "RevisionID")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult:
-    """What became of an operation, or stands while it runs (result `None`)."""
+    """What became of an operation, or stands while it runs (result `None`).
+
+    Attributes:
+        live_state: What the cluster has; None where that is not said.
+        data: For a refresh, the unit's data as the cluster has it; for functions, their answer.
+    """
 
     result: str
     status: str
     message: str
     live_state: bytes | None = field(repr=False, default=None)
+    data: bytes | None = field(repr=False, default=None)
 
-    def to_json(self, operation: Operation | None, *, started_at: datetime) -> dict[str, Any]:
+    def to_json(
+        self, operation: Operation | FunctionCall | None, *, started_at: datetime
+    ) -> dict[str, Any]:
         """Return the body of a report; without an operation, of an answer to a heartbeat."""
         ended = operation is None or self.status in {"Completed", "Failed", "Canceled"}
         body: dict[str, Any] = {
@@ -99,6 +170,8 @@ class ActionResult:
             body["TerminatedAt"] = _time(datetime.now(UTC))
         if self.live_state is not None:
             body["LiveState"] = base64.b64encode(self.live_state).decode()
+        if self.data is not None:
+            body["Data"] = base64.b64encode(self.data).decode()
         return body
 
 

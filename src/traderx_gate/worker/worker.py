@@ -14,8 +14,15 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from traderx_gate.errors import ConfigHubError, UnreachableError
+from traderx_gate.worker import functions
 from traderx_gate.worker.bridge import DEFAULT_WAIT, WAIT_FAILED, Bridge, Patience
-from traderx_gate.worker.protocol import ActionResult, Operation, WorkerClient, progressing
+from traderx_gate.worker.protocol import (
+    ActionResult,
+    FunctionCall,
+    Operation,
+    WorkerClient,
+    progressing,
+)
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +117,7 @@ class Worker:
         log.info("serving: worker=%s target=%s", slug, name)
         return {
             "BridgeWorkerInfo": {"SupportedConfigTypes": [supported]},
-            "FunctionWorkerInfo": {"SupportedFunctions": {}},
+            "FunctionWorkerInfo": {"SupportedFunctions": functions.SUPPORTED},
         }
 
     def _take(self, event: Mapping[str, Any]) -> None:
@@ -132,6 +139,13 @@ class Worker:
                     patience.end()
                 self._patience[operation.unit_id] = Patience()
                 self._start(self._operate(operation, self._patience[operation.unit_id]))
+        elif kind == "FunctionWorkerEvent":
+            try:
+                call = FunctionCall.from_json(data["Action"], data["Payload"])
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("event ignored: %s", error)
+                return
+            self._start(self._compute(call))
         elif kind is not None:
             log.warning("event ignored: this worker does not serve %s", kind)
 
@@ -175,6 +189,18 @@ class Worker:
             self._accepted.discard(operation.id)
             if result.result == WAIT_FAILED:
                 self._late[operation.unit_id] = self._start(self._look_again(operation, started_at))
+
+    async def _compute(self, call: FunctionCall) -> None:
+        """Answer an invocation, beside whatever is under way: it changes nothing in the cluster."""
+        started_at = datetime.now(UTC)
+        try:
+            result = await _in_thread(lambda: functions.answer(self._bridge, call))
+        except Exception as error:
+            # a defect of ours: whoever asked is waiting for an answer
+            log.exception("functions: unit=%s", call.unit_slug)
+            result = functions.failed(f"the worker failed: {error!r}")
+        log.info("functions: unit=%s %s", call.unit_slug, result.result)
+        await self._insist(result.to_json(call, started_at=started_at))
 
     async def _look_again(self, operation: Operation, started_at: datetime) -> None:
         """Report that a unit is ready after all, until something else is done with it."""

@@ -60,6 +60,21 @@ class Stream:
                 return {"Action": event["Data"]["Action"], **event["Data"]["Payload"]}
             self.answer_heartbeat()
 
+    def next_invocation(self) -> Json:
+        """Return the payload of the next invocation of functions, its action added."""
+        while (event := self.next_event())["Event"] != "FunctionWorkerEvent":
+            self.answer_heartbeat()
+        return {"Action": event["Data"]["Action"], **event["Data"]["Payload"]}
+
+    def answer(self, invocation: Json, result: str, **values: Any) -> httpx.Response:
+        """Answer an invocation of functions."""
+        wanted = invocation["InvocationRequest"]
+        body = {name: wanted[name] for name in ("UnitID", "SpaceID", "RevisionNum")}
+        body |= {name: invocation[name] for name in ("QueuedOperationID", "Action")}
+        status = "Completed" if result.endswith("Completed") else "Failed"
+        body |= {"Result": result, "Status": status, **values}
+        return self._http.post(f"{self._path}/action_result", json=body)
+
     def operations_until_heartbeat(self) -> list[Json]:
         """Return the operations that come before the next heartbeat."""
         found = []
@@ -85,7 +100,11 @@ class Stream:
 
 @contextmanager
 def connected(
-    server: ConfigHubProcess, worker: Json, *, targets: list[Json] | None = None
+    server: ConfigHubProcess,
+    worker: Json,
+    *,
+    targets: list[Json] | None = None,
+    functions: Json | None = None,
 ) -> Iterator[Stream]:
     """Open a worker's stream over HTTP/2 with prior knowledge."""
     path = f"/bridge_worker/{worker['BridgeWorkerID']}"
@@ -94,7 +113,10 @@ def connected(
         "ProviderType": "Kubernetes",
         "AvailableTargets": targets or [],
     }
-    info = {"BridgeWorkerInfo": {"SupportedConfigTypes": [supported]}}
+    info = {
+        "BridgeWorkerInfo": {"SupportedConfigTypes": [supported]},
+        "FunctionWorkerInfo": {"SupportedFunctions": {"Kubernetes/YAML": functions or {}}},
+    }
     with httpx.Client(
         base_url=f"{server.url}/api",
         headers={"Authorization": f"Bearer {worker['Secret']}"},

@@ -322,6 +322,25 @@ def test_drift_becomes_a_new_head(scene: Scene) -> None:
     assert found["UnitStatus"]["Drift"] == "Drifted"
     assert found["Unit"]["Data"] == base64_of("a: 9\n")
     assert found["Unit"]["HeadRevisionNum"] == 2
+    assert found["Unit"]["LiveState"] == base64_of("a: 9\n")
+    revisions = ok(scene.client.get(f"{unit_path(unit)}/revision"))
+    assert [item["Revision"]["Source"] for item in revisions][1:] == ["Refresh"]
+
+
+def test_drift_does_not_undo_a_newer_head(scene: Scene) -> None:
+    """Drift that was found on an older head makes none; it is told, and can be found again."""
+    unit = scene.unit()
+    with connected(scene.server, scene.worker) as stream:
+        ok(scene.client.post(f"{unit_path(unit)}/refresh"))
+        operation = stream.next_operation()
+        ok(scene.client.patch(unit_path(unit), json={"Data": base64_of("a: 2\n")}))
+        data = {"Data": base64_of("a: 9\n"), "LiveState": base64_of("a: 9\n")}
+        ok(stream.report(operation, "RefreshAndDrifted", "Completed", **data))
+        ok(scene.client.post(f"{unit_path(unit)}/refresh"))
+        assert stream.next_operation()["LiveState"] == ""
+    found = scene.read(unit)
+    assert found["UnitStatus"]["Drift"] == "Drifted"
+    assert (found["Unit"]["Data"], found["Unit"]["HeadRevisionNum"]) == (base64_of("a: 2\n"), 2)
 
 
 def test_destroyed_unit_is_not_live(scene: Scene) -> None:
@@ -404,8 +423,13 @@ def test_bad_reports_are_refused(scene: Scene) -> None:
         {"BridgeWorkerInfo": [1]},
         {"BridgeWorkerInfo": {"SupportedConfigTypes": [{"AvailableTargets": [{}]}]}},
         {"BridgeWorkerInfo": {"SupportedConfigTypes": 7}},
+        {"FunctionWorkerInfo": {"SupportedFunctions": {"Kubernetes/YAML": ["f"]}}},
+        {"FunctionWorkerInfo": {"SupportedFunctions": {"T": {"f": {"FunctionName": "g"}}}}},
     ],
-    ids=["list", "text", "bridge-list", "nameless-target", "types-number"],
+    ids=[
+        *("list", "text", "bridge-list", "nameless-target", "types-number"),
+        *("functions-list", "other-name"),
+    ],
 )
 def test_bad_worker_info_is_refused(scene: Scene, info: Any) -> None:
     """A registration that cannot be read is refused, and the worker stays disconnected."""

@@ -13,6 +13,7 @@ from tests.contract.confighub.confighub_process import (
     Json,
     base64_of,
     ok,
+    text_of,
     unit_path,
     until,
 )
@@ -184,6 +185,10 @@ def test_wait_gives_way_to_what_comes_next(workshop: Workshop) -> None:
 
 
 REFUSED = {
+    "unknown-group": (
+        "apiVersion: nowhere/v1\nkind: Nothing\nmetadata: {name: a}\n",
+        "the cluster knows no nowhere/v1 Nothing",
+    ),
     "unknown-kind": ("apiVersion: v1\nkind: Nonsense\nmetadata: {name: a}\n", "Nonsense"),
     "invalid-name": ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A_}\n", "metadata.name"),
     "no-name": ("apiVersion: v1\nkind: ConfigMap\n", "metadata.name is missing"),
@@ -219,26 +224,50 @@ def test_wrong_context_is_refused(workshop: Workshop) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_refresh_finds_drift(workshop: Workshop) -> None:
-    """A refresh finds none after an apply, and names the object that was changed, each time."""
-    unit = workshop.unit("u", workshop.config_map("a"))
+def test_refresh_takes_drift_into_the_unit(workshop: Workshop) -> None:
+    """A refresh finds none after an apply; what somebody changed since is a new head, once."""
+    unit = workshop.unit("u", "# ours\n" + workshop.config_map("a"))
     workshop.act(unit)
     assert workshop.act(unit, "refresh")["Result"] == "RefreshAndNoDrift"
     workshop.kube.apply(yaml.safe_load(workshop.config_map("a", "changed")), manager="somebody")
-    for _ in range(2):
-        end = workshop.act(unit, "refresh")
-        assert end["Result"] == "RefreshAndDrifted"
-        assert end["Message"] == f"Drift found: ConfigMap {workshop.namespace}/a"
-    assert workshop.read(unit)["UnitStatus"]["Drift"] == "Drifted"
+    end = workshop.act(unit, "refresh")
+    assert end["Result"] == "RefreshAndDrifted"
+    assert end["Message"] == f"Drift found: ConfigMap {workshop.namespace}/a"
+    found = workshop.read(unit)
+    assert found["UnitStatus"]["Drift"] == "Drifted"
+    wanted = "# ours\n" + workshop.config_map("a").replace("k: v", 'k: "changed"')
+    assert text_of(found["Unit"]) == wanted
+    assert (found["Unit"]["HeadRevisionNum"], found["Unit"]["LiveRevisionNum"]) == (2, 1)
+    state = yaml.safe_load(base64.b64decode(found["Unit"]["LiveState"]))
+    assert state["data"] == {"k": "changed"}
+    assert workshop.act(unit, "refresh")["Result"] == "RefreshAndNoDrift"
+    assert workshop.act(unit)["Result"] == "ApplyCompleted"
+    assert workshop.read(unit)["Unit"]["LiveRevisionNum"] == 2
+
+
+@pytest.mark.usefixtures("worker")
+def test_refresh_takes_a_scale_and_no_default(workshop: Workshop) -> None:
+    """Of a deployment that somebody scaled, the number alone is another in the unit."""
+    data = workshop.deployment("web")
+    unit = workshop.unit("u", data)
+    workshop.act(unit)
+    scaled = yaml.safe_load(data)
+    scaled["spec"]["replicas"] = 0
+    workshop.kube.apply(scaled, manager="somebody")
+    assert workshop.act(unit, "refresh")["Result"] == "RefreshAndDrifted"
+    wanted = data.replace("replicas: 1", "replicas: 0")
+    assert text_of(workshop.read(unit)["Unit"]) == wanted
 
 
 @pytest.mark.usefixtures("worker")
 def test_refresh_misses_what_is_gone(workshop: Workshop) -> None:
-    """An object that was deleted from the cluster is drift."""
+    """An object that was deleted is drift each time, and stays in the unit until that changes."""
     unit = workshop.unit("u", workshop.config_map("a"))
     workshop.act(unit)
     workshop.kube.delete(workshop.ref("ConfigMap", "a"))
-    assert workshop.act(unit, "refresh")["Result"] == "RefreshAndDrifted"
+    for _ in range(2):
+        assert workshop.act(unit, "refresh")["Result"] == "RefreshAndDrifted"
+    assert workshop.read(unit)["Unit"]["HeadRevisionNum"] == 1
 
 
 @pytest.mark.usefixtures("worker")
