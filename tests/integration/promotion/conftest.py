@@ -1,4 +1,4 @@
-"""Dev, deployed and proven, and staging, promoted to and proven; for one test at a time."""
+"""Dev, deployed and proven, and staging, promoted to; for one test at a time."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.run_cluster import RunCluster
 
 @pytest.fixture
 def line(cluster: RunCluster) -> Iterator[Line]:
-    """The line: dev and staging are alike, live and proven when a test begins."""
+    """The line: all of it is live, and dev is proven, when a test begins."""
     folder = cluster.state.parent / "line"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "turn.lock"):
@@ -28,5 +28,5 @@ def _make_good(line: Line) -> None:
     if line.run("gate", "dev").returncode != 0:
         line.must("deploy", "dev")
         line.must("validate", "dev")
-    if not line.is_settled("staging") or line.run("gate", "staging").returncode != 0:
+    if not line.is_settled("staging"):
         line.must("promote", "dev", "staging")

@@ -21,7 +21,10 @@ def _other(line: Line) -> str:
 
 
 def _change_dev(line: Line) -> str:
-    """Have dev run another version of the web page, proven; returns the version."""
+    """Have dev run another version of the web page than staging, proven; returns the version."""
+    running, theirs = (line.live_image(name, "web-gui") for name in ("dev", "staging"))
+    if running != theirs:  # an earlier test did not promote it
+        return running.rpartition(":")[2]
     version = _other(line)
     line.must("set-image", "dev", "web-gui", version)
     line.must("deploy", "dev")
@@ -107,8 +110,8 @@ def test_killed_promotion_is_gone_on_with(line: Line) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("staging", "before the first write"), ("dev", "units upgraded"), ("staging", "upgraded")],
-    ids=["target before", "source after", "target after"],
+    [("staging", "before the first write"), ("dev", "units upgraded")],
+    ids=["target before", "source after"],
 )
 def test_unit_edited_meanwhile_stops_it(
     line: Line, name: str, said: str, monkeypatch: pytest.MonkeyPatch

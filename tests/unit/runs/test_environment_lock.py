@@ -89,7 +89,7 @@ def test_child_that_holds_another_is_no_stranger(tmp_path: Path) -> None:
     """A process that holds an environment of its own still goes on under its parent's lock."""
     taker = TAKER.replace(
         'with environment_lock.held(Path(sys.argv[1]), "dev", command="child"):',
-        'folder = Path(sys.argv[1])\n'
+        "folder = Path(sys.argv[1])\n"
         'own = environment_lock.held(folder, "base", command="child")\n'
         'with own, environment_lock.held(folder, "dev", command="child"):',
     )

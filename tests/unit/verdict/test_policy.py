@@ -5,7 +5,9 @@ import pytest
 from traderx_gate.errors import ConfigurationError
 from traderx_gate.verdict import ClaimCatalogue, ClaimKey, Policy
 
-CLAIM = '[[claim]]\nname="a.b"\nsuite="validate_deployment"\ntitle="t"\nper="service"\nmin_samples=1\n'
+CLAIM = (
+    '[[claim]]\nname="a.b"\nsuite="validate_deployment"\ntitle="t"\nper="service"\nmin_samples=1\n'
+)
 CATALOGUE = ClaimCatalogue.from_toml(CLAIM, source="claims.toml", services=("x", "y"))
 GOOD = (
     'schema = 1\nname = "n"\nkind = "validate"\nmax_age_s = 60\nclaims = ["a.*"]\nwrites = true\n'
