@@ -2,31 +2,19 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from tests import turns
 from tests.integration.gate.gate_command import Gate, opened
 from tests.run_cluster import RunCluster
 
 
-@contextmanager
-def turn(cluster: RunCluster) -> Iterator[None]:
-    """Hold dev while a test needs it undamaged, or damages it.
-
-    Whoever waits is next: without that, the one who has just let go takes it again at once, and
-    the other's test waits until it is given up.
-    """
-    folder = cluster.state.parent
-    with FileLock(folder / "dev.next.lock"):
-        mine = FileLock(folder / "dev.lock")
-        mine.acquire()
-    try:
-        yield
-    finally:
-        mine.release()
+def turn(cluster: RunCluster) -> AbstractContextManager[None]:
+    """Hold dev while a test needs it undamaged, or damages it."""
+    return turns.turn(cluster.state.parent, "dev")
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from filelock import FileLock
 
 from tests.integration.promotion.line import Line
 from tests.run_cluster import RunCluster
+from tests.turns import turn
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def line(cluster: RunCluster) -> Iterator[Line]:
     """The line: all of it is live, and dev is proven, when a test begins."""
     folder = cluster.state.parent / "line"
     folder.mkdir(exist_ok=True)
-    with FileLock(folder / "turn.lock"):
+    with turn(folder, "line"):
         line = Line.opened(cluster, folder)
         _make_good(line)
         yield line
