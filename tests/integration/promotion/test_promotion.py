@@ -1,5 +1,6 @@
 """Promotion: what is proven goes on, all of it or nothing; what is not proven stays."""
 
+import json
 import signal
 from typing import NoReturn
 
@@ -160,3 +161,39 @@ def _promoter(line: Line, say: Say) -> Promoter:
         soak=Soak(),
         timeout_s=60.0,
     )
+
+
+def test_backup_is_restored(line: Line) -> None:
+    """The backup of a promotion brings the units of its target back, byte for byte."""
+    _change_dev(line)
+    before, image = line.data("staging"), line.live_image("staging", "web-gui")
+    line.must("promote", "dev", "staging")
+    assert line.data("staging") != before
+    backup = line.newest("promote", "staging") / "backup.json"
+    line.must("restore-backup", str(backup))
+    assert line.data("staging") == before
+    assert line.live_image("staging", "web-gui") != image  # nothing is applied yet
+    line.must("rollback", "staging")
+    assert line.live_image("staging", "web-gui") == image
+    edited = json.loads(backup.read_text())
+    edited["units"][0]["sha256"] = "0" * 64
+    (backup.parent / "edited.json").write_text(json.dumps(edited))
+    refused = line.run("restore-backup", str(backup.parent / "edited.json"))
+    assert (refused.returncode, "was changed" in refused.stderr) == (2, True)
+    assert line.data("staging") == before
+
+
+def test_break_glass_is_told_until_a_pass(line: Line) -> None:
+    """What was deployed without proof is in every report, with its reason, until the next PASS."""
+    before = line.data("staging")
+    line.edit("staging", WEB, "metadata:", "metadata:  # hot fix")
+    line.must("deploy", "staging", "--unverified", "--reason", "INC-7: orders lost")
+    told = []
+    for _ in range(2):
+        line.must("validate", "staging")
+        told.append(line.read("validate", "staging", "evidence.json")["break_glass"])
+        page = (line.newest("validate", "staging") / "report.html").read_text()
+        assert ("INC-7: orders lost" in page) == bool(told[-1])
+    assert ("INC-7: orders lost" in told[0], told[1]) == (True, "")
+    line.must("rollback", "staging")
+    assert line.data("staging") == before
