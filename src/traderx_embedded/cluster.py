@@ -311,6 +311,7 @@ def status(state: State) -> dict[str, Any]:
             "url": f"http://127.0.0.1:{settings.ports.control}",
             "token_file": str(state.control_token),
         },
+        "logs": str(state.logs),
         "processes": [
             {
                 "name": process.name,

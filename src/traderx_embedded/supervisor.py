@@ -196,7 +196,7 @@ class Supervisor:
             known = self._managed.get(name)
             if known is None:
                 self._managed[name] = _Managed(spec=spec)
-            elif known.spec != spec:
+            elif known.spec != spec or known.state == "removing":  # taken off, and back on
                 known.spec = spec
                 self._end(known, "changed")
         for name in self._managed.keys() - wanted.keys():

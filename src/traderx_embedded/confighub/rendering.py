@@ -162,6 +162,10 @@ def user(tx: Transaction) -> dict[str, Any]:
         "ExternalID": "embedded",
         "DisplayName": "Embedded administrator",
         "Slug": "admin",
-        "OrganizationID": tx.organization_id,
-        "ExternalOrganizationID": "embedded",
     }
+
+
+def member(tx: Transaction) -> dict[str, Any]:
+    """Return the one user as a member of the one organization."""
+    organization = {"OrganizationID": tx.organization_id, "ExternalOrganizationID": "embedded"}
+    return user(tx) | organization

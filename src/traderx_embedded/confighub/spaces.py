@@ -42,7 +42,7 @@ RESIDENTS: tuple[type[Resident], ...] = (
 def me(tx: Transaction, call: Call) -> Answer:
     """GET /me."""
     del call
-    return Answer.of(rendering.user(tx))
+    return Answer.of(rendering.member(tx))
 
 
 def list_all(tx: Transaction, call: Call) -> Answer:

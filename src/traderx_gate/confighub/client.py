@@ -481,6 +481,13 @@ class ConfigHub:
     # Workers
 
     @_parsed
+    def worker_annotate(self, worker: Worker, annotations: Mapping[str, str | None]) -> Worker:
+        """Set annotations of a worker; None removes one, the others stay."""
+        body = {"Annotations": dict(annotations)}
+        path = f"/space/{worker.space_id}/bridge_worker/{worker.id}"
+        return Worker.from_json(self._request("PATCH", path, body=body, content_type=MERGE_PATCH))
+
+    @_parsed
     def worker_create(self, space: Space, slug: str) -> Worker:
         """Create a worker; the answer carries its secret."""
         path = f"/space/{space.id}/bridge_worker"

@@ -22,6 +22,8 @@ def _id(body: Json, key: str) -> str:
 
 
 UNORDERED = 99
+NO_ACTION = "N/A"
+"""What ConfigHub calls the action of a unit with which nothing was done."""
 """As the runbook's scripts have it: their Services carry no order."""
 
 
@@ -53,6 +55,7 @@ class Unit:
         data: The configuration as bytes; revisions and hashes are of exactly these.
         version: Echoed on update; another one in the store is a conflict.
         status: The latest action's status in words, where the answer had it.
+        under_way: The action that has not ended, such as `Apply`; empty for none.
     """
 
     id: str
@@ -70,6 +73,7 @@ class Unit:
     live_state: bytes = field(repr=False)
     status: str = ""
     apply_gates: frozenset[str] = frozenset()
+    under_way: str = ""
 
     @classmethod
     def from_json(cls, body: Json, *, status: Json | None = None, live: str = "LiveState") -> Self:
@@ -90,6 +94,7 @@ class Unit:
             live_state=_bytes(body, live),
             status=str((status or {}).get("Status") or ""),
             apply_gates=frozenset(body.get("ApplyGates") or ()),
+            under_way=_under_way(status or {}),
         )
 
     @property
@@ -105,6 +110,12 @@ class Unit:
     def is_pending(self) -> bool:
         """Whether the head is ahead of what is live."""
         return self.head_revision != self.live_revision
+
+
+def _under_way(status: Json) -> str:
+    action = str(status.get("Action") or "")
+    begun, ended = (_time(status.get(name)) for name in ("ActionStartedAt", "ActionTerminatedAt"))
+    return action if action != NO_ACTION and begun is not None and ended is None else ""
 
 
 def _time(text: str | None) -> datetime | None:
@@ -247,7 +258,11 @@ class UnitEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A bridge worker; `secret` is what its process authenticates with."""
+    """A bridge worker; `secret` is what its process authenticates with.
+
+    Attributes:
+        annotations: What this tool keeps with it; ConfigHub gives them no meaning.
+    """
 
     id: str
     space_id: str
@@ -255,6 +270,7 @@ class Worker:
     condition: str
     last_seen_at: datetime | None
     secret: str = field(repr=False)
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_json(cls, body: Json) -> Self:
@@ -266,6 +282,7 @@ class Worker:
             last_seen_at=_time(body.get("LastSeenAt")),
             condition=body.get("Condition", ""),
             secret=body.get("Secret", ""),
+            annotations=dict(body.get("Annotations") or {}),
         )
 
 

@@ -35,6 +35,7 @@ def _change_dev(line: Line) -> str:
 
 def test_change_is_promoted_and_rolled_back(line: Line) -> None:
     """A change reaches staging by promotion alone, goes by rollback, and comes back again."""
+    line.must("promote", "dev", "staging")  # they are alike, and both proven
     before = line.data("staging")
     version = _other(line)
     line.must("set-image", "dev", "web-gui", version)
