@@ -8,12 +8,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from traderx_gate.checkout import state_directory
 from traderx_gate.confighub import Space, Worker
+from traderx_gate.delivery import worker_control
 from traderx_gate.errors import ConfigurationError, RefusedError, UnreachableError
 from traderx_gate.settings import Settings, embedded_status
 
@@ -110,12 +113,48 @@ def findings() -> list[dict[str, str]]:
         raise UnreachableError(f"the embedded systems' doctor: {said[-1]}") from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalWorker:
+    """The worker of an environment as a process that the supervisor runs."""
+
+    settings: Settings
+    space: Space
+
+    def __str__(self) -> str:
+        """Return where it runs."""
+        return "here"
+
+    def start(self, worker: Worker) -> None:
+        """Have it run, as its annotations say."""
+        start_worker(self.settings, self.space, replace(worker, condition=""))
+
+    def stop(self) -> None:
+        """Have it end."""
+        stop_worker(self.space)
+
+    def process(self) -> Mapping[str, Any] | None:
+        """Return what the supervisor says of it; None where it is none of its processes.
+
+        Raises:
+            ConfigurationError: Nothing was brought up here.
+        """
+        name = _process_of(self.space)
+        found = [one for one in embedded_status()["processes"] if one["name"] == name]
+        return found[0] if found else None
+
+    def log(self) -> Path:
+        """Return the file that it writes its log to; it outlives the process."""
+        return Path(embedded_status()["logs"]) / f"{_process_of(self.space)}.log"
+
+
 def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
     """Have the supervisor run our worker for a space; its secret goes through a pipe, not argv.
 
     Raises:
+        RefusedError: It is disabled.
         UnreachableError: The supervisor did not take it.
     """
+    worker_control.require_enabled(space, worker)
     try:
         here = _runs_here(space)
         if worker.condition == "Ready" and not here:
@@ -135,6 +174,7 @@ def start_worker(settings: Settings, space: Space, worker: Worker) -> None:
             "CONFIGHUB_WORKER_PORT": _worker_port(settings.confighub_url),
             "CONFIGHUB_WORKER_ID": worker.id,
             "CONFIGHUB_WORKER_SECRET": worker.secret,
+            "CONFIGHUB_AUTO_APPLY": str(worker_control.applies_by_itself(worker)).lower(),
             "KUBECONFIG": str(settings.kubeconfig),
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(Path.home()),
@@ -148,9 +188,10 @@ def revive_worker(settings: Settings, space: Space, worker: Worker) -> None:
     """Have the supervisor run the worker of a space again, where it is one that we run here.
 
     Raises:
-        RefusedError: It runs elsewhere, or was taken away from here.
+        RefusedError: It runs elsewhere, was taken away from here, or is disabled.
         UnreachableError: The supervisor did not take it.
     """
+    worker_control.require_enabled(space, worker)
     try:
         here = _runs_here(space)
     except ConfigurationError as error:
@@ -179,7 +220,11 @@ def stop_worker(space: Space) -> bool:
 
 
 def _runs_here(space: Space) -> bool:
-    return f"worker-{space.slug}" in {one["name"] for one in embedded_status()["processes"]}
+    return _process_of(space) in {one["name"] for one in embedded_status()["processes"]}
+
+
+def _process_of(space: Space) -> str:
+    return f"worker-{space.slug}"
 
 
 def _worker_port(url: str) -> str:
@@ -190,7 +235,7 @@ def _worker_port(url: str) -> str:
 
 def _tell_supervisor(action: str, space: Space, body: str) -> None:
     done = subprocess.run(
-        argv("process", action, str(state_directory()), f"worker-{space.slug}"),
+        argv("process", action, str(state_directory()), _process_of(space)),
         input=body,
         text=True,
         capture_output=True,

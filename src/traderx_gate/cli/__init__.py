@@ -20,6 +20,7 @@ from traderx_gate.cli import (  # noqa: F401 - they add their commands
     units,
     validation,
     worker,
+    worker_control,
 )
 from traderx_gate.cli.app import app
 from traderx_gate.errors import (

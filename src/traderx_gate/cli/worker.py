@@ -15,7 +15,7 @@ from traderx_gate.cli.app import app
 from traderx_gate.cli.delivery import chosen_project, keep_project
 from traderx_gate.cli.options import Environment, Systems, lock, with_systems
 from traderx_gate.confighub import ConfigHub
-from traderx_gate.delivery import cluster_worker
+from traderx_gate.delivery import cluster_worker, worker_control
 from traderx_gate.delivery.cluster_worker import ClusterWorker
 from traderx_gate.delivery.installation import Installation
 from traderx_gate.errors import before_the_first_effect
@@ -76,6 +76,8 @@ def install(
             report=say,
         )
         space, found = installation.worker(spec)
+        if not export:
+            worker_control.require_enabled(space, found)
         wanted = ClusterWorker(
             project=project,
             spec=spec,
@@ -100,6 +102,7 @@ def install(
                 f"{space.slug}: {wanted.namespace}/{wanted.name} applied; waiting until it connects"
             )
             wanted.await_connected(kube, hub, space)
+            worker_control.keep_manner(hub, found, by_itself=auto_apply)
         except BaseException:  # Ctrl-C too: an environment without a worker is stuck
             wanted.withdraw(kube)
             if ran_here:

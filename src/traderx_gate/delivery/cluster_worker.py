@@ -12,13 +12,16 @@ from traderx_gate import application, rights
 from traderx_gate.application import EnvironmentSpec
 from traderx_gate.checkout import TOOL_VERSION
 from traderx_gate.confighub import ConfigHub, Space, Worker
+from traderx_gate.delivery import worker_control
 from traderx_gate.delivery.installation import CONNECTED, WORKER, worker_condition
 from traderx_gate.errors import RefusedError
-from traderx_gate.kube import PROJECT_LABEL, Kube, Manifest, ObjectRef, project_of, require_own
+from traderx_gate.kube import PROJECT_LABEL, Kube, Manifest, ObjectRef, Pod, project_of, require_own
 from traderx_gate.waiting import Deadline, polling, until
 
 IMAGE = f"traderx-gate/worker:v{TOOL_VERSION}"
 MANAGER = "traderx-gate"
+SWITCH = "traderx-gate-worker"
+"""Field manager of what starts and stops a worker: it owns that alone."""
 COMPONENT_LABEL = "app.kubernetes.io/component"
 """Tells the namespace of the workers from those of the environments."""
 CONNECT_DEADLINE_S = 120.0
@@ -26,6 +29,8 @@ CONNECT_DEADLINE_S = 120.0
 REMOVAL_DEADLINE_S = 120.0
 GONE_DEADLINE_S = 30.0
 POLL_S = 0.5
+AUTO_APPLY = "CONFIGHUB_AUTO_APPLY"
+"""The variable of the worker's environment."""
 HTTP_PORTS = {"http": 80, "https": 443}
 
 
@@ -95,7 +100,7 @@ class ClusterWorker:
             "CONFIGHUB_WORKER_PORT": str(parts.port or HTTP_PORTS[parts.scheme]),
             "CONFIGHUB_WORKER_ID": self.worker.id,
             "CONFIGHUB_WORKER_SECRET": self.worker.secret,
-            "CONFIGHUB_AUTO_APPLY": str(self.auto_apply).lower(),
+            AUTO_APPLY: str(self.auto_apply).lower(),
         }
 
     def require_own(self, kube: Kube) -> None:
@@ -149,6 +154,54 @@ class ClusterWorker:
         for pod in kube.pods(self.namespace, labels=f"app={self.name}"):
             reasons = ", ".join(c.reason for c in pod.containers if c.reason)
             yield f"pod {pod.name} {reasons or pod.phase}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InCluster:
+    """A worker that `apply` put into the cluster, to be started and stopped."""
+
+    kube: Kube
+    namespace: str
+    name: str
+
+    @classmethod
+    def find(cls, kube: Kube, project: str, environment: str) -> "InCluster | None":
+        """Return the worker of an environment that is in the cluster; None if none is."""
+        name = f"{WORKER}-{environment}"
+        selector = f"{PROJECT_LABEL}={project},{COMPONENT_LABEL}={WORKER}"
+        for body in kube.list("v1", "Namespace", labels=selector):
+            found = cls(kube=kube, namespace=body["metadata"]["name"], name=name)
+            if kube.find(found._ref("apps/v1", "Deployment")) is not None:
+                return found
+        return None
+
+    def __str__(self) -> str:
+        """Return where it runs."""
+        return f"in the cluster as {self.namespace}/{self.name}"
+
+    def start(self, worker: Worker) -> None:
+        """Have one pod of it run, as the worker's annotations say."""
+        by_itself = str(worker_control.applies_by_itself(worker)).lower()
+        self._set("v1", "Secret", {"stringData": {AUTO_APPLY: by_itself}})
+        self._set("apps/v1", "Deployment", {"spec": {"replicas": 1}})
+
+    def stop(self) -> None:
+        """Have none of it run."""
+        self._set("apps/v1", "Deployment", {"spec": {"replicas": 0}})
+
+    def pods(self) -> tuple[Pod, ...]:
+        """Return its pods."""
+        return self.kube.pods(self.namespace, labels=f"app={self.name}")
+
+    def _ref(self, api_version: str, kind: str) -> ObjectRef:
+        return ObjectRef(
+            api_version=api_version, kind=kind, namespace=self.namespace, name=self.name
+        )
+
+    def _set(self, api_version: str, kind: str, body: dict[str, Any]) -> None:
+        metadata = {"name": self.name, "namespace": self.namespace}
+        manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+        self.kube.apply(manifest, manager=SWITCH)
 
 
 def await_gone(hub: ConfigHub, space: Space) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from traderx_gate import rights
 from traderx_gate.application import Application, Service
 from traderx_gate.application.catalogue import unit_slugs
-from traderx_gate.delivery import approval, schedule
+from traderx_gate.delivery import approval, schedule, worker_control
 from traderx_gate.delivery.explanation import explain
 from traderx_gate.delivery.service_rollout import apply, roll_out
 from traderx_gate.environment import DeployedEnvironment
@@ -152,6 +152,7 @@ def checked(settings: Settings, environment: str) -> DeployedEnvironment:
     with before_the_first_effect():
         deployed.kube.version()
         rights.require(deployed.kube, [deployed.spec.namespace])
+        worker_control.require_all_enabled(deployed.confighub, deployed.space)
         units = deployed.well_formed_units()
     foreign = deployed.foreign_objects(units.values())
     if foreign:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from traderx_gate.application import Application, EnvironmentSpec
 from traderx_gate.confighub import ConfigHub, Operation, Space, Unit
+from traderx_gate.delivery import worker_control
 from traderx_gate.delivery.installation import FILTERS, Report
 from traderx_gate.errors import DeliveryError
 from traderx_gate.waiting import Deadline, polling, until
@@ -36,11 +37,14 @@ class Removal:
         """Remove the environments, what was cloned last first, then the base and the filters.
 
         Raises:
+            RefusedError: A worker is disabled; nothing was removed.
             DeliveryError: A space is not this project's, or the worker does not remove the objects
                 of an environment; what comes after that is left as it is.
         """
         names = [spec.name for spec in _downstream_first(self.application.environments)]
         spaces = [space for name in [*names, FILTERS] if (space := self._find(name))]
+        for space in spaces:
+            worker_control.require_all_enabled(self.confighub, space)
         for space in spaces:
             self._objects(space)
             stop_worker(space)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from traderx_gate.confighub import ConfigHub, Space, Worker
+from traderx_gate.delivery import worker_control
 from traderx_gate.delivery.installation import CONNECTED, WORKER, worker_condition
 from traderx_gate.errors import ConfigurationError, NotReachedError, RefusedError, UnreachableError
 from traderx_gate.waiting import Deadline, polling, until
@@ -26,6 +27,7 @@ def require(hub: ConfigHub, space: Space, revive: Revive) -> str:
         raise RefusedError(f"space {space.slug} has no worker: nothing can be applied; install one")
     if worker.condition == CONNECTED:
         return ""
+    worker_control.require_enabled(space, worker)
     try:
         revive(space, worker)
         until(

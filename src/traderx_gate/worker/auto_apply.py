@@ -2,8 +2,9 @@
 
 ConfigHub applies nothing by itself (`reference/confighub.md` 4); the runbook promises that a change
 is applied within 10 seconds. Off unless somebody starts it. An apply that failed is not queued
-again: its head was applied, and what is wrong with it needs somebody, or another head. What an apply
-gate holds back is not queued, and said. During a promotion nothing is: it applies in its own order.
+again: its head was applied, and what is wrong with it needs somebody, or another head. What an
+apply gate holds back is not queued, and said. During a promotion nothing is: that has an order of
+its own.
 """
 
 import logging

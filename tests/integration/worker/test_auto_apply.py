@@ -10,10 +10,12 @@ import pytest
 from tests.contract.confighub.confighub_process import base64_of, ok, unit_path, until
 from tests.integration.worker import workshop as workshops
 from tests.integration.worker.workshop import WorkerProcess, Workshop
-from traderx_gate.confighub import ConfigHub, Space, Unit
+from traderx_gate.confighub import ConfigHub, Operation, Space, Unit
+from traderx_gate.delivery import under_way
 from traderx_gate.errors import UnreachableError
 from traderx_gate.worker.auto_apply import AutoApply, due
 
+SPACE = Space(id="s", slug="dev", labels={})
 UNIT = Unit(
     id="u",
     space_id="s",
@@ -56,6 +58,60 @@ def _eager(tmp_path: Path, workshop: Workshop) -> Iterator[WorkerProcess]:
 def test_what_is_not_due(unit: Unit) -> None:
     """A head that was applied, a unit without a target or behind a closed gate stays as it is."""
     assert due([unit, UNIT]) == (UNIT,)
+
+
+class Hub(ConfigHub):
+    """A ConfigHub of which the units and the space are a test's to decide."""
+
+    def __init__(self) -> None:
+        super().__init__("http://nowhere", "")
+        self.units: list[Unit] = []
+        self.annotations: dict[str, str] = {}
+        self.applied: list[str] = []
+
+    def space_find(self, slug: str) -> Space | None:
+        """Return the space, annotated."""
+        return replace(SPACE, slug=slug, annotations=dict(self.annotations))
+
+    def unit_list(self, space: Space) -> tuple[Unit, ...]:
+        """Return the units."""
+        del space
+        return tuple(self.units)
+
+    def unit_apply(self, unit: Unit) -> Operation:
+        """Take note of an apply."""
+        self.applied.append(unit.slug)
+        return Operation(id="o", unit_id=unit.id, action="Apply", revision=unit.head_revision)
+
+
+def test_held_unit_is_said_once() -> None:
+    """A unit behind a closed gate is not applied; each head is told of once, with its gates."""
+    hub, said = Hub(), list[str]()
+    watching = AutoApply(connect=lambda: hub, space=SPACE, report=said.append)
+    gated = replace(UNIT, apply_gates=frozenset({"t/is-approved"}))
+    for unit in (gated, gated, replace(gated, head_revision=3)):
+        hub.units = [unit]
+        assert watching.step() == ()
+    told = "unit web: revision {} not applied: held by apply gates t/is-approved"
+    assert said == [told.format(2), told.format(3)]
+    assert hub.applied == []
+    hub.units = [replace(UNIT, head_revision=3)]
+    assert [unit.slug for unit in watching.step()] == ["web"]
+
+
+def test_promotion_applies_in_its_own_order() -> None:
+    """While a promotion into the space is under way nothing is applied by itself; it is said."""
+    hub, said = Hub(), list[str]()
+    watching = AutoApply(connect=lambda: hub, space=SPACE, report=said.append)
+    hub.units, hub.annotations = [UNIT], {under_way.ANNOTATION: "{}"}
+    assert watching.step() == watching.step() == ()
+    hub.annotations = {}
+    assert [unit.slug for unit in watching.step()] == ["web"]
+    assert [line.split(":")[0] for line in said] == [
+        "a promotion is under way",
+        "the promotion has ended",
+        "unit web",
+    ]
 
 
 def test_order_is_the_labels() -> None:
@@ -119,6 +175,5 @@ def test_absent_confighub_is_awaited() -> None:
         raise UnreachableError("and away again")
 
     stop = threading.Event()
-    space = Space(id="s", slug="dev", labels={})
-    AutoApply(connect=connect, space=space, report=print).run(stop, every_s=0.01)
+    AutoApply(connect=connect, space=SPACE, report=print).run(stop, every_s=0.01)
     assert len(opened) == 3
