@@ -24,7 +24,6 @@ DROPPED = {
     "Unit": ("SetID", "Outputs", "LastActionAt"),
     "ExtendedUnit": ("Set",),
     "ExtendedSpace": ("RecentChangeUnitCount",),
-    "User": ("ExternalOrganizationID", "OrganizationID"),
 }
 
 
@@ -54,8 +53,6 @@ def translated(tx: Transaction, body: Any) -> Any:
         return _without(found, kind)
     if found.get("EntityType") == "Unit":
         return _unit(tx, _without(found, "Unit"))
-    if isinstance(user := found.get("User"), dict):
-        found["User"] = _without(user, "User")
     if "QueuedOperationID" in found and "UnitEventID" not in found:
         return _without(found, "QueuedOperation")
     if found.get("EntityType") == "Revision" and "Data" in found:
