@@ -132,6 +132,10 @@ class LocalWorker:
         """Have it end."""
         stop_worker(self.space)
 
+    def has_ended(self) -> bool:
+        """Whether its process is gone."""
+        return self.process() is None
+
     def process(self) -> Mapping[str, Any] | None:
         """Return what the supervisor says of it; None where it is none of its processes.
 

@@ -189,6 +189,10 @@ class InCluster:
         """Have none of it run."""
         self._set("apps/v1", "Deployment", {"spec": {"replicas": 0}})
 
+    def has_ended(self) -> bool:
+        """Whether it has no pod."""
+        return not self.pods()
+
     def pods(self) -> tuple[Pod, ...]:
         """Return its pods."""
         return self.kube.pods(self.namespace, labels=f"app={self.name}")

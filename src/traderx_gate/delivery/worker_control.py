@@ -38,6 +38,9 @@ class Home(Protocol):
     def stop(self) -> None:
         """Have it end; what is under way is done again by the next one."""
 
+    def has_ended(self) -> bool:
+        """Whether nothing of it is left that could still apply."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
@@ -73,7 +76,7 @@ class WorkerStatus:
             "last_seen_at": None if seen is None else seen.isoformat(),
             "disabled_since": self.worker.annotations.get(DISABLED),
             "auto_apply": applies_by_itself(self.worker),
-            "place": dict(self.place),
+            "place": {key: value for key, value in self.place.items() if key != "words"},
             "targets": list(self.targets),
             "pending": [
                 {
@@ -254,7 +257,7 @@ class Control:
     def _stop(self, deadline: Deadline) -> None:
         self.home.stop()
         self._await(
-            lambda condition: condition != CONNECTED,
+            lambda condition: condition != CONNECTED and self.home.has_ended(),
             f"the worker of {self.space.slug}, which was stopped {self.home}, to be gone: "
             "is another one running elsewhere?",
             deadline,
