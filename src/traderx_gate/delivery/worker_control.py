@@ -136,9 +136,7 @@ def find(hub: ConfigHub, space: Space) -> Worker:
     for worker in hub.worker_list(space):
         if worker.slug == WORKER:
             return worker
-    raise RefusedError(
-        f"space {space.slug} has no worker {WORKER}; `traderx-gate install` makes it"
-    )
+    raise RefusedError(f"space {space.slug} has no worker; `traderx-gate install` makes it")
 
 
 def require_enabled(space: Space, worker: Worker) -> None:

@@ -98,6 +98,9 @@ def test_project_lives_and_goes(server: ConfigHubProcess, watched: Watched) -> N
 
         installation.base()
         dev = installation.environment(application.environment("dev"), start)
+        (worker,) = hub.worker_list(dev)
+        assert hub.worker_annotate(worker, {"traderx-gate/a": "b"}).annotations
+        assert hub.worker_annotate(worker, {"traderx-gate/a": None}).annotations == {}
         unit = hub.unit_list(dev)[0]
         changed = hub.unit_update(unit, unit.data + b"# changed\n", change="a test's")
         operation = hub.unit_apply(changed)
