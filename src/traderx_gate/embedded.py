@@ -195,7 +195,6 @@ def revive_worker(settings: Settings, space: Space, worker: Worker) -> None:
         RefusedError: It runs elsewhere, was taken away from here, or is disabled.
         UnreachableError: The supervisor did not take it.
     """
-    worker_control.require_enabled(space, worker)
     try:
         here = _runs_here(space)
     except ConfigurationError as error:

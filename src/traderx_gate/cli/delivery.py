@@ -191,9 +191,8 @@ def _open_without_proof(
     """Approve every head of an environment that is held back, after keeping who wanted it, why."""
     deployed = deployment.checked(resolved, environment)
     break_glass.record(deployed.confighub, deployed.space, used)
-    units = deployed.units()
-    pinned = {slug: unit.head_revision for slug, unit in units.items()}
-    approval.approve(deployed.confighub, units.values(), pinned=pinned)
+    pinned = {slug: unit.head_revision for slug, unit in deployed.units().items()}
+    approval.approve(deployed, pinned=pinned)
     say(f"{environment}: {used}")
 
 

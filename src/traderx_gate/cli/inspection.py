@@ -14,10 +14,18 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from traderx_gate.application import Service, load
+from traderx_gate.application import Service as CatalogueService
+from traderx_gate.application import load
 from traderx_gate.capabilities import NETWORK_POLICY, probe
 from traderx_gate.cli.app import app
-from traderx_gate.cli.options import Environment, Json, Systems, with_systems
+from traderx_gate.cli.options import (
+    Environment,
+    Json,
+    OneService,
+    Service,
+    Systems,
+    with_systems,
+)
 from traderx_gate.confighub import ConfigHub
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import ConfigurationError, KubernetesError, before_the_first_effect
@@ -31,24 +39,11 @@ WATCH_EVERY_S = 2.0
 console = Console(soft_wrap=True, highlight=False)
 
 
-def _services(incomplete: str) -> list[str]:
-    return [slug for slug in load().slugs if slug.startswith(incomplete)]
-
-
-def _known(service: str | None) -> str | None:
-    return None if service is None else load().service(service).slug
-
-
 @app.command(epilog="Example: traderx-gate health dev trade-service --watch")
 @with_systems
 def health(
     environment: Environment,
-    service: Annotated[
-        str | None,
-        typer.Argument(
-            help="one service (default: all)", autocompletion=_services, callback=_known
-        ),
-    ] = None,
+    service: OneService = None,
     *,
     systems: Systems,
     watch: Annotated[bool, typer.Option("--watch", help="go on until Ctrl-C")] = False,
@@ -75,7 +70,7 @@ def health(
     raise typer.Exit(int(any(not line.healthy for line in lines)))
 
 
-def _watch(deployed: DeployedEnvironment, wanted: Sequence[Service]) -> None:
+def _watch(deployed: DeployedEnvironment, wanted: Sequence[CatalogueService]) -> None:
     with Live(console=console, auto_refresh=False) as live, contextlib.suppress(KeyboardInterrupt):
         for lines in polling(
             lambda: [line for one in wanted for line in health_of.lines(deployed, one)],
@@ -100,10 +95,7 @@ def _health_table(lines: Sequence[HealthLine]) -> Table:
 @with_systems
 def logs(
     environment: Environment,
-    service: Annotated[
-        str,
-        typer.Argument(help="service", autocompletion=_services, callback=_known),
-    ],
+    service: Service,
     *,
     systems: Systems,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False,
@@ -153,9 +145,7 @@ def _follow(deployed: DeployedEnvironment, pods: Sequence[Pod], lines: int) -> N
 @with_systems
 def port_forward(
     environment: Environment,
-    service: Annotated[
-        str, typer.Argument(help="service", autocompletion=_services, callback=_known)
-    ],
+    service: Service,
     port: Annotated[int | None, typer.Argument(help="port here (default: any free one)")] = None,
     *,
     systems: Systems,

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from traderx_gate import runs
-from traderx_gate.application import Service as CatalogueService
 from traderx_gate.checkout import REPORTS
 from traderx_gate.cli import transcript
 from traderx_gate.cli.app import app
@@ -27,12 +26,13 @@ from traderx_gate.cli.options import (
 from traderx_gate.confighub import Unit
 from traderx_gate.delivery import difference
 from traderx_gate.environment import DeployedEnvironment
-from traderx_gate.errors import ConfigurationError, RefusedError, before_the_first_effect
+from traderx_gate.errors import ConfigurationError, before_the_first_effect
 from traderx_gate.kube import images_of
+from traderx_gate.operations.rollback import KIND as PROVING
+from traderx_gate.workloads import described
 
 WIDE = 240
 """Columns where no terminal says how many it has."""
-KIND = "validate"
 
 
 @app.command(name="set-image", epilog="Example: traderx-gate set-image dev trade-service v1.2.3")
@@ -169,7 +169,7 @@ class _Row:
 
 def _revisions(deployed: DeployedEnvironment, units: Mapping[str, Unit]) -> list[_Row]:
     verified: dict[tuple[str, str], str] = {}
-    for state in runs.proven(REPORTS, deployed.identity, kind=KIND):
+    for state in runs.proven(REPORTS, deployed.identity, kind=PROVING):
         for slug, then in state.units.items():
             verified.setdefault((slug, then.sha256), state.run)
     rows = []
@@ -200,14 +200,11 @@ def _revisions(deployed: DeployedEnvironment, units: Mapping[str, Unit]) -> list
 
 def _container(deployed: DeployedEnvironment, slug: str) -> tuple[Unit, str, str]:
     """Return a service's unit with its Deployment, the container's name and its image."""
-    service: CatalogueService = deployed.application.service(slug)
     with before_the_first_effect():
-        units = deployed.units_of(service)
-    for unit in units:
-        for manifest in deployed.manifests(unit):
-            for container, image in images_of(manifest, source=f"unit {unit.slug}").items():
-                return unit, container, image
-    raise RefusedError(f"no unit of {slug} names an image")
+        unit, manifest = described(deployed, deployed.application.service(slug), "Deployment")
+    images = images_of(manifest, source=f"unit {unit.slug}")
+    container = slug if slug in images else next(iter(images))
+    return unit, container, images[container]
 
 
 def _repository(image: str) -> str:

@@ -41,19 +41,21 @@ def require_open(deployed: DeployedEnvironment, units: Iterable[Unit]) -> None:
     raise RefusedError(f"ConfigHub holds {shown}{more} of {name} back by {gates}; {ways}")
 
 
-def approve(hub: ConfigHub, units: Iterable[Unit], *, pinned: Mapping[str, int]) -> None:
+def approve(deployed: DeployedEnvironment, *, pinned: Mapping[str, int]) -> None:
     """Approve the heads of units that are held back, as long as they are the pinned revisions.
 
     Raises:
         DeliveryError: A unit has another head by now; what was approved before stays so.
     """
-    for unit in units:
-        if unit.head_revision == pinned[unit.slug] and not unit.apply_gates:
+    hub, units = deployed.confighub, deployed.units()
+    for slug, number in pinned.items():
+        unit = units[slug]
+        if unit.head_revision == number and not unit.apply_gates:
             continue
         hub.unit_approve(unit)
         seen = hub.unit_get(unit)
-        if seen.head_revision != pinned[unit.slug]:
+        if seen.head_revision != number:
             raise DeliveryError(
-                f"unit {unit.slug}: somebody changed it: its head is revision "
-                f"{seen.head_revision}, not {pinned[unit.slug]}"
+                f"unit {slug}: somebody changed it: its head is revision {seen.head_revision}, "
+                f"not {number}"
             )

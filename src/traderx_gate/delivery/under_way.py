@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from traderx_gate.confighub import ConfigHub, Space
 from traderx_gate.errors import RefusedError
+from traderx_gate.worker.auto_apply import UNDER_WAY
 
-ANNOTATION = "traderx-gate/promotion"
-UNIT = "traderx-gate/promotion."
+UNIT = f"{UNDER_WAY}."
 """One annotation a unit: values are short, and there may be many units."""
 
 
@@ -36,7 +36,7 @@ class UnderWay:
         """Keep it with the target's space."""
         units = {f"{UNIT}{u}": f"{self.before[u]} {self.wanted[u]}" for u in self.before}
         head = json.dumps({"run": self.run, "source": self.source})
-        hub.space_annotate(space, {**units, ANNOTATION: head})
+        hub.space_annotate(space, {**units, UNDER_WAY: head})
 
 
 def find(hub: ConfigHub, space: Space) -> UnderWay | None:
@@ -46,10 +46,10 @@ def find(hub: ConfigHub, space: Space) -> UnderWay | None:
         RefusedError: The record cannot be read.
     """
     found = hub.space_find(space.slug)
-    if found is None or ANNOTATION not in found.annotations:
+    if found is None or UNDER_WAY not in found.annotations:
         return None
     try:
-        head = json.loads(found.annotations[ANNOTATION])
+        head = json.loads(found.annotations[UNDER_WAY])
         pairs = {
             key.removeprefix(UNIT): [int(number) for number in text.split()]
             for key, text in found.annotations.items()
@@ -63,7 +63,7 @@ def find(hub: ConfigHub, space: Space) -> UnderWay | None:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise RefusedError(
-            f"space {space.slug}: its annotations {ANNOTATION}* are not of the known form "
+            f"space {space.slug}: its annotations {UNDER_WAY}* are not of the known form "
             f"({error}); restore them, or remove them to forget that promotion"
         ) from error
 
@@ -72,7 +72,7 @@ def clear(hub: ConfigHub, space: Space) -> None:
     """Forget it: it has ended."""
     found = hub.space_find(space.slug)
     if found is not None:
-        keys = [key for key in found.annotations if key == ANNOTATION or key.startswith(UNIT)]
+        keys = [key for key in found.annotations if key == UNDER_WAY or key.startswith(UNIT)]
         if keys:
             hub.space_annotate(space, dict.fromkeys(keys))
 

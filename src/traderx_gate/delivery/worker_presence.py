@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from traderx_gate.confighub import ConfigHub, Space, Worker
 from traderx_gate.delivery import worker_control
-from traderx_gate.delivery.installation import CONNECTED, WORKER, worker_condition
+from traderx_gate.delivery.installation import CONNECTED, worker_condition
 from traderx_gate.errors import ConfigurationError, NotReachedError, RefusedError, UnreachableError
 from traderx_gate.waiting import Deadline, polling, until
 
@@ -21,10 +21,7 @@ def require(hub: ConfigHub, space: Space, revive: Revive) -> str:
     Raises:
         RefusedError: There is none, and none can be started from here.
     """
-    workers = {worker.slug: worker for worker in hub.worker_list(space)}
-    worker = workers.get(WORKER)
-    if worker is None:
-        raise RefusedError(f"space {space.slug} has no worker: nothing can be applied; install one")
+    worker = worker_control.find(hub, space)
     if worker.condition == CONNECTED:
         return ""
     worker_control.require_enabled(space, worker)

@@ -19,12 +19,13 @@ from traderx_gate.confighub import ConfigHub, Unit
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import DeliveryError
 from traderx_gate.kube import PROJECT_LABEL
+from traderx_gate.operations.validation import PARENT_VARIABLE, RUN_VARIABLE
 from traderx_gate.settings import Settings, require_name
 
 SUFFIX = "-drill"
 COMMAND_TIMEOUT_S = 600.0
 PROGRAM = (sys.executable, "-c", "from traderx_gate.cli import main; main()")
-OURS = ("TRADERX_GATE_RUN", "TRADERX_GATE_PARENT")
+OURS = (RUN_VARIABLE, PARENT_VARIABLE)
 """What binds a process to its run; a drill's commands have runs of their own."""
 
 

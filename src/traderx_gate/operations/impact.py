@@ -11,7 +11,7 @@ from traderx_gate import traderx
 from traderx_gate.application import Service
 from traderx_gate.errors import GateError
 from traderx_gate.settings import Settings
-from traderx_gate.traderx import Order, Positions, Side, Trading
+from traderx_gate.traderx import RESERVED_ACCOUNT, Order, Positions, Side, Trading
 from traderx_gate.waiting import Deadline, polling
 
 REQUESTS = 5
@@ -19,8 +19,6 @@ REQUESTS = 5
 SETTLEMENT_S = 3.0
 """An idle TraderX settles within a second; whoever rolls back does not wait for more."""
 POLL_S = 0.1
-ACCOUNT = 10031
-"""`Internal Trading Book`, reserved for what we order (`fixtures/trading.py`)."""
 QUANTITY = 7
 
 
@@ -126,7 +124,7 @@ def _order(settings: Settings, environment: str) -> Orders:
             positions = Positions(deployed.url(service("position-service")))
         except GateError:
             return Orders(sent=2, accepted=0, settled=0)
-        known = {trade.id for trade in positions.trades(ACCOUNT).value or ()}
+        known = {trade.id for trade in positions.trades(RESERVED_ACCOUNT).value or ()}
         accepted = sum(trading.submit(order).value == 200 for order in _pair())
         settled = 0
         if accepted:
@@ -140,11 +138,11 @@ def _order(settings: Settings, environment: str) -> Orders:
 
 def _pair() -> Sequence[Order]:
     return [
-        Order(account_id=ACCOUNT, security="IBM", side=side, quantity=QUANTITY)
+        Order(account_id=RESERVED_ACCOUNT, security="IBM", side=side, quantity=QUANTITY)
         for side in (Side.BUY, Side.SELL)
     ]
 
 
 def _settled(positions: Positions, known: set[str]) -> int:
-    trades = positions.trades(ACCOUNT).value or ()
+    trades = positions.trades(RESERVED_ACCOUNT).value or ()
     return sum(trade.id not in known and trade.state == "Settled" for trade in trades)

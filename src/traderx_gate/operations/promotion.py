@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from traderx_gate import runs
 from traderx_gate.application.catalogue import Soak
@@ -72,7 +72,7 @@ class Preflight:
             if step.is_due:
                 kept = {change.path for change in step.conflicts}
                 found += [f"{slug}: {c}" for c in step.changes if c.path not in kept]
-                if step.unit.head_revision and not step.changes:
+                if not step.changes:
                     found.append(f"{slug}: a revision without a difference")
             found += [
                 f"{slug}: conflict at {change.path}: stays {change.old}, {self.plan.source} has "
@@ -202,7 +202,7 @@ class Promoter:
             heads = promotion.upgrade(self.target, plan, why=why)
             self.say(f"{plan.target}: {len(heads)} units upgraded from {plan.source}")
             self._check_again(found, heads)
-            approval.approve(hub, self._named(heads), pinned=heads)
+            approval.approve(self.target, pinned=heads)
             promotion.require_unchanged(
                 {s: u for s, u in found.source_units.items() if s in heads},
                 self.source.units(),
@@ -262,9 +262,6 @@ class Promoter:
                     f"expected, its head is {has}"
                 )
 
-    def _named(self, heads: Mapping[str, int]) -> list[Unit]:
-        return [unit for slug, unit in self.target.units().items() if slug in heads]
-
     def _take_back(self, record: UnderWay, error: BaseException) -> None:
         name = self.target.spec.name
         try:
@@ -281,7 +278,7 @@ class Promoter:
                 f"promote again, or make them live: `traderx-gate rollback {name}`"
             ) from error
 
-    def _failed_to_apply(self, error: DeliveryError) -> None:
+    def _failed_to_apply(self, error: DeliveryError) -> NoReturn:
         """Say what a promotion that could not be applied leaves; raises in any case."""
         name = self.target.spec.name
         if self.target.spec.confirmed:
@@ -361,6 +358,6 @@ def abort(
     live = {slug: heads[slug] for slug in heads if units[slug].live_revision}
     touched = {slug: head for slug, head in live.items() if units[slug].live_revision != head}
     if touched:
-        approval.approve(hub, [units[slug] for slug in touched], pinned=touched)
+        approval.approve(target, pinned=touched)
         deployment.deploy(settings, name, report=say, timeout_s=timeout_s, pinned=touched)
     under_way.clear(hub, target.space)

@@ -262,7 +262,7 @@ def carry_out(
         break_glass.record(hub, space, used)
     after = heads.restore(hub, units, goal.revisions, why=f"rollback: {reason}")
     say(f"{name}: {len(after)} units are again {goal}")
-    approval.approve(hub, _named(deployed, after), pinned=after)
+    approval.approve(deployed, pinned=after)
     deployment.deploy(settings, name, report=say, timeout_s=timeout_s, pinned=after)
     under_way.clear(hub, space)
     took_s = round((dt.datetime.now(dt.UTC) - began_at).total_seconds(), 1)
@@ -283,7 +283,3 @@ def carry_out(
         impact_after=impact_after,
         decision=decision,
     )
-
-
-def _named(deployed: DeployedEnvironment, slugs: Mapping[str, int]) -> list[Unit]:
-    return [unit for slug, unit in deployed.units().items() if slug in slugs]

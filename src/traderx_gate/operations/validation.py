@@ -21,6 +21,7 @@ from traderx_gate.policies import load_policy, policy_names
 from traderx_gate.runs import Run
 from traderx_gate.settings import Settings
 from traderx_gate.verdict import (
+    SUITE_OF,
     ClaimKey,
     ClaimResult,
     Cluster,
@@ -34,8 +35,8 @@ from traderx_gate.verdict import (
     evaluate,
 )
 
-SUITES: Mapping[str, str] = {"validate_deployment": "validate", "delivery": "delivery"}
-"""The kind of evidence that each suite gathers."""
+SUITES: Mapping[str, str] = {SUITE_OF[kind]: kind for kind in ("validate", "delivery")}
+"""The kind of evidence that each suite gathers that is there."""
 POLICIES: Mapping[str, str] = {"delivery": "delivery"}
 """The policy of a suite whose claims are the same in every environment; else the environment's."""
 

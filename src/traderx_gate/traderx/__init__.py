@@ -3,9 +3,18 @@
 from traderx_gate.traderx.asking import Ask, Direct, Nowhere, Reply, Through
 from traderx_gate.traderx.clients import Account, Accounts, Database, Reading, ReferenceData, Stock
 from traderx_gate.traderx.identity import Answer, identify
-from traderx_gate.traderx.trading import Order, Position, Positions, Side, Trade, Trading
+from traderx_gate.traderx.trading import (
+    RESERVED_ACCOUNT,
+    Order,
+    Position,
+    Positions,
+    Side,
+    Trade,
+    Trading,
+)
 
 __all__ = [
+    "RESERVED_ACCOUNT",
     "Account",
     "Accounts",
     "Answer",

@@ -10,6 +10,8 @@ from traderx_gate.traderx.clients import EXCERPT, TIMEOUT_S, Reading, _each, _nu
 from traderx_gate.waiting import Deadline, polling
 
 POLL_S = 0.1
+RESERVED_ACCOUNT = 10031
+"""`Internal Trading Book`: seeded without trades and positions; what we order is ordered for it."""
 
 
 class Side(enum.Enum):

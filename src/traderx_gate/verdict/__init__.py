@@ -22,7 +22,7 @@ from traderx_gate.verdict.evidence import (
     UnitRevision,
     claim_result_to_json,
 )
-from traderx_gate.verdict.policy import AcceptedRisk, Policy
+from traderx_gate.verdict.policy import SUITE_OF, AcceptedRisk, Policy
 from traderx_gate.verdict.promotion import (
     Candidate,
     PromotionDecision,
@@ -32,6 +32,7 @@ from traderx_gate.verdict.promotion import (
 )
 
 __all__ = [
+    "SUITE_OF",
     "AcceptedRisk",
     "Candidate",
     "Claim",

@@ -43,6 +43,17 @@ class Reason:
     seen: str = ""
     where: str = ""
 
+    def to_json(self) -> Mapping[str, str]:
+        """Return it as it stands in files about decisions."""
+        return {
+            "verdict": self.verdict.value,
+            "claim": self.claim,
+            "text": self.text,
+            "expected": self.expected,
+            "seen": self.seen,
+            "where": self.where,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -90,17 +101,7 @@ class Decision:
             "verdict": self.verdict.value,
             "exit_code": self.verdict.exit_code,
             "summary": self.summary(),
-            "reasons": [
-                {
-                    "verdict": reason.verdict.value,
-                    "claim": reason.claim,
-                    "text": reason.text,
-                    "expected": reason.expected,
-                    "seen": reason.seen,
-                    "where": reason.where,
-                }
-                for reason in self.reasons
-            ],
+            "reasons": [reason.to_json() for reason in self.reasons],
             "proven": list(self.proven),
             "accepted": list(self.accepted),
             "required": self.required,

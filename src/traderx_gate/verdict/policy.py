@@ -13,7 +13,7 @@ from traderx_gate.verdict.claims import Claim, ClaimCatalogue, ClaimKey
 
 KINDS = ("validate", "load", "soak", "failure-injection", "delivery")
 """The kinds of evidence (design 4)."""
-SUITES = {kind: kind.replace("-", "_") for kind in KINDS} | {"validate": "validate_deployment"}
+SUITE_OF = {kind: kind.replace("-", "_") for kind in KINDS} | {"validate": "validate_deployment"}
 """The suite that gathers each kind: a folder of `suites/`."""
 
 
@@ -65,7 +65,7 @@ class Policy:
         required = catalogue.keys(
             take.texts("claims"),
             source=source,
-            suite=SUITES[kind],
+            suite=SUITE_OF[kind],
             writes=take.any("writes", bool),
             left_out=take.texts("left_out", default=()),
         )

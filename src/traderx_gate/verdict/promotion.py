@@ -135,17 +135,7 @@ class PromotionDecision:
             "verdict": self.verdict.value,
             "exit_code": self.verdict.exit_code,
             "summary": self.summary(),
-            "reasons": [
-                {
-                    "verdict": reason.verdict.value,
-                    "claim": reason.claim,
-                    "text": reason.text,
-                    "expected": reason.expected,
-                    "seen": reason.seen,
-                    "where": reason.where,
-                }
-                for reason in self.reasons
-            ],
+            "reasons": [reason.to_json() for reason in self.reasons],
             "runs": dict(self.runs),
             "accepted": list(self.accepted),
             "policy": {"name": self.policy, "sha256": self.policy_sha256},

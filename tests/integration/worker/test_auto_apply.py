@@ -11,9 +11,8 @@ from tests.contract.confighub.confighub_process import base64_of, ok, unit_path,
 from tests.integration.worker import workshop as workshops
 from tests.integration.worker.workshop import WorkerProcess, Workshop
 from traderx_gate.confighub import ConfigHub, Operation, Space, Unit
-from traderx_gate.delivery import under_way
 from traderx_gate.errors import UnreachableError
-from traderx_gate.worker.auto_apply import AutoApply, due
+from traderx_gate.worker.auto_apply import UNDER_WAY, AutoApply, due
 
 SPACE = Space(id="s", slug="dev", labels={})
 UNIT = Unit(
@@ -103,7 +102,7 @@ def test_promotion_applies_in_its_own_order() -> None:
     """While a promotion into the space is under way nothing is applied by itself; it is said."""
     hub, said = Hub(), list[str]()
     watching = AutoApply(connect=lambda: hub, space=SPACE, report=said.append)
-    hub.units, hub.annotations = [UNIT], {under_way.ANNOTATION: "{}"}
+    hub.units, hub.annotations = [UNIT], {UNDER_WAY: "{}"}
     assert watching.step() == watching.step() == ()
     hub.annotations = {}
     assert [unit.slug for unit in watching.step()] == ["web"]
