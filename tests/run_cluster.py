@@ -27,6 +27,18 @@ class RunCluster:
     kubeconfig: Path
     status: dict[str, Any]
 
+    def environ(self, folder: Path, *, project: str) -> dict[str, str]:
+        """Return what a command is told to work on this cluster, its files in a folder."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
+        own = {
+            "TRADERX_GATE_STATE": str(self.state),
+            "TRADERX_GATE_LOGS": str(folder / "logs"),
+            "TRADERX_GATE_REPORTS": str(folder / "reports"),
+            "TRADERX_GATE_KEY": str(folder / "key.pem"),
+            "TRADERX_PROJECT": project,
+        }
+        return {**kept, **own}
+
     @classmethod
     def up(cls, root: Path) -> Self:
         """Start it in the run's folder, or find it running."""

@@ -1,6 +1,7 @@
 """A ConfigHub server for the tests of a module, and what each of them calls its own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,13 @@ from tests.contract.confighub.confighub_process import ConfigHubProcess, make_sp
 @pytest.fixture(name="server", scope="module")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfigHubProcess]:
     with confighub_process.running(tmp_path_factory.mktemp("confighub")) as server:
+        yield server
+
+
+@pytest.fixture(name="beating_server")
+def _beating_server(tmp_path: Path) -> Iterator[ConfigHubProcess]:
+    """A server of this test alone, which asks after its workers five times a second."""
+    with confighub_process.running(tmp_path, "--heartbeat-s", "0.2") as server:
         yield server
 
 

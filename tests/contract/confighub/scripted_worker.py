@@ -8,7 +8,13 @@ from typing import Any
 
 import httpx
 
-from tests.contract.confighub.confighub_process import DEADLINE_S, ConfigHubProcess, Json, ok
+from tests.contract.confighub.confighub_process import (
+    DEADLINE_S,
+    ConfigHubProcess,
+    Json,
+    make_space,
+    ok,
+)
 
 ZERO_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -28,6 +34,17 @@ def make_target(client: httpx.Client, space: str, worker: Json, slug: str = "t")
         "BridgeWorkerID": worker["BridgeWorkerID"],
     }
     return str(ok(client.post(f"/space/{space}/target", json=body))["TargetID"])
+
+
+class WorkerScene:
+    """A server, a space with a worker and its target, and a client."""
+
+    def __init__(self, server: ConfigHubProcess, client: httpx.Client) -> None:
+        self.server = server
+        self.client = client
+        self.space = make_space(client, "s")
+        self.worker = make_worker(client, self.space)
+        self.target = make_target(client, self.space, self.worker)
 
 
 class Stream:

@@ -16,14 +16,18 @@ from tests.contract.confighub.confighub_process import (
     ConfigHubProcess,
     Json,
     base64_of,
-    make_space,
     make_unit,
     ok,
     refused,
     text_of,
     unit_path,
 )
-from tests.contract.confighub.scripted_worker import Stream, connected, make_target, make_worker
+from tests.contract.confighub.scripted_worker import (
+    Stream,
+    WorkerScene,
+    connected,
+    make_worker,
+)
 
 CHECK: Json = {
     "FunctionName": "ask-cluster",
@@ -39,15 +43,11 @@ COMPLETED = "FunctionInvocationCompleted"
 TIMEOUT_S = 0.5
 
 
-class Scene:
+class Scene(WorkerScene):
     """A server, a unit on a worker's target, and a client."""
 
     def __init__(self, server: ConfigHubProcess, client: httpx.Client) -> None:
-        self.server = server
-        self.client = client
-        self.space = make_space(client, "s")
-        self.worker = make_worker(client, self.space)
-        self.target = make_target(client, self.space, self.worker)
+        super().__init__(server, client)
         self.unit = make_unit(client, self.space, "u", TargetID=self.target)
 
     def invoke(self, function: str, *, dry_run: bool = False, **values: Any) -> httpx.Response:
@@ -63,16 +63,10 @@ class Scene:
         return dict(ok(self.client.get(unit_path(self.unit)))["Unit"])
 
 
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path, "--heartbeat-s", "0.2") as server:
-        yield server
-
-
 @pytest.fixture(name="scene")
-def _scene(server: ConfigHubProcess) -> Iterator[Scene]:
-    with server.client() as client:
-        yield Scene(server, client)
+def _scene(beating_server: ConfigHubProcess) -> Iterator[Scene]:
+    with beating_server.client() as client:
+        yield Scene(beating_server, client)
 
 
 def response(**values: Any) -> Json:

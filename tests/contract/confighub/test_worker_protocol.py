@@ -2,7 +2,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.contract.confighub import confighub_process, scripted_worker
@@ -10,24 +9,20 @@ from tests.contract.confighub.confighub_process import (
     ConfigHubProcess,
     Json,
     base64_of,
-    make_space,
     make_unit,
     ok,
     unit_path,
     until,
 )
-from tests.contract.confighub.scripted_worker import connected, make_target, make_worker
+from tests.contract.confighub.scripted_worker import (
+    WorkerScene,
+    connected,
+    make_worker,
+)
 
 
-class Scene:
+class Scene(WorkerScene):
     """A server, a space with a worker and a target, and a client."""
-
-    def __init__(self, server: ConfigHubProcess, client: httpx.Client) -> None:
-        self.server = server
-        self.client = client
-        self.space = make_space(client, "s")
-        self.worker = make_worker(client, self.space)
-        self.target = make_target(client, self.space, self.worker)
 
     def unit(self, slug: str = "u", **values: Any) -> Json:
         """Create a unit that can be applied."""
@@ -63,16 +58,10 @@ class Scene:
         return str(found["BridgeWorker"]["Condition"])
 
 
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[ConfigHubProcess]:
-    with confighub_process.running(tmp_path, "--heartbeat-s", "0.2") as server:
-        yield server
-
-
 @pytest.fixture(name="scene")
-def _scene(server: ConfigHubProcess) -> Iterator[Scene]:
-    with server.client() as client:
-        yield Scene(server, client)
+def _scene(beating_server: ConfigHubProcess) -> Iterator[Scene]:
+    with beating_server.client() as client:
+        yield Scene(beating_server, client)
 
 
 def test_offered_target_is_made(scene: Scene) -> None:

@@ -1,7 +1,6 @@
 """The command line on the run's cluster, and what tests change behind its back."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -252,18 +251,10 @@ def results_of(reports: Path) -> int:
 @contextmanager
 def opened(cluster: RunCluster, folder: Path) -> Iterator[Gate]:
     """Open the command line on a cluster, with an environment that is installed and deployed."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
     hub = cluster.status["confighub"]
     with Connection(cluster.kubeconfig) as api:
         gate = Gate(
-            environ={
-                **kept,
-                "TRADERX_GATE_STATE": str(cluster.state),
-                "TRADERX_GATE_LOGS": str(folder / "logs"),
-                "TRADERX_GATE_REPORTS": str(folder / "reports"),
-                "TRADERX_GATE_KEY": str(folder / "key.pem"),
-                "TRADERX_PROJECT": PROJECT,
-            },
+            environ=cluster.environ(folder, project=PROJECT),
             reports=folder / "reports",
             kube=Kube.from_kubeconfig(cluster.kubeconfig),
             api=api,

@@ -1,7 +1,6 @@
 """A line of environments of its own, dev and staging, driven by the command line."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -43,16 +42,10 @@ class Line:
     @classmethod
     def opened(cls, cluster: RunCluster, folder: Path) -> "Line":
         """Return the line on the run's cluster, its files in a folder."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
         hub = cluster.status["confighub"]
         return cls(
             environ={
-                **kept,
-                "TRADERX_GATE_STATE": str(cluster.state),
-                "TRADERX_GATE_LOGS": str(folder / "logs"),
-                "TRADERX_GATE_REPORTS": str(folder / "reports"),
-                "TRADERX_GATE_KEY": str(folder / "key.pem"),
-                "TRADERX_PROJECT": PROJECT,
+                **cluster.environ(folder, project=PROJECT),
                 "TRADERX_NAMESPACES": NAMESPACES,
             },
             reports=folder / "reports",
