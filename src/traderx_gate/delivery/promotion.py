@@ -154,7 +154,9 @@ def _has_an_edit(hub: ConfigHub, unit: Unit) -> bool:
 
 
 def _upgrade_taken_back(hub: ConfigHub, unit: Unit) -> Revision | None:
-    """Return the last upgrade of a unit if its head was restored to before it, else None.
+    """Return the last upgrade of a unit if its head is what it was restored to, else None.
+
+    What counts is the bytes: an edit that was taken back by another one is none.
 
     Raises:
         RefusedError: It was edited after that: neither the upgrade nor the edit may be lost.
@@ -163,15 +165,16 @@ def _upgrade_taken_back(hub: ConfigHub, unit: Unit) -> Revision | None:
     upgrade = next((r for r in reversed(history) if r.source == "Upgrade"), None)
     if upgrade is None:
         return None
-    after = [revision for revision in history if revision.number > upgrade.number]
-    restored = [revision for revision in after if revision.source == "Restore"]
-    earlier = {r.sha256 for r in history if r.number < upgrade.number}
-    if not any(r.sha256 in earlier and r.sha256 != upgrade.sha256 for r in restored):
-        return None
+    earlier = {r.sha256 for r in history if r.number < upgrade.number} - {upgrade.sha256}
+    restored = {
+        revision.sha256
+        for revision in history
+        if revision.number > upgrade.number and revision.source == "Restore"
+    } & earlier
     head = history[-1]
-    if head.sha256 == upgrade.sha256:
+    if not restored or head.sha256 == upgrade.sha256:
         return None
-    if head.source != "Restore":
+    if head.sha256 not in restored:
         raise RefusedError(
             f"unit {unit.slug}: its last upgrade was taken back, and it was edited since; make its "
             f"head what it should be by hand (`cub unit update {unit.slug}`), from revision "
