@@ -117,7 +117,7 @@ def choose(
 ) -> Goal:
     """Return what to roll back to; changes nothing.
 
-    Without `to`, the newest state that passed before what is desired now did.
+    Without `to`, the state that passed before what is desired now.
 
     Args:
         deployed: The environment.
@@ -170,6 +170,9 @@ class _State:
     run: str
     units: Mapping[str, UnitRevision]
 
+    def hashes(self) -> dict[str, str]:
+        return {slug: unit.sha256 for slug, unit in self.units.items()}
+
     def is_desired(self, units: Mapping[str, Unit]) -> bool:
         return all(units[slug].sha256 == then.sha256 for slug, then in self.units.items())
 
@@ -183,14 +186,33 @@ def _state(
 ) -> _State | None:
     """Return the state to go back to; `states` are the newest first.
 
-    What is desired and was proven, and hangs half way, is gone on with. Where it is live, it is the
-    newest state from before its first proof; where it was never proven, the newest of all.
+    What is desired and was proven, and hangs half way, is gone on with. Else it is the one before
+    what is desired, where what was come back to is not counted twice: rolling back again goes on
+    to older states. Where what is desired was not proven since, it is the newest.
     """
-    same = [number for number, state in enumerate(states) if state.is_desired(units)]
-    if same and any(units[slug].is_pending() for slug in slugs):
-        return states[same[0]]
-    older = states[same[-1] + 1 :] if same else states
-    return older[0] if older else None
+    if any(units[slug].is_pending() for slug in slugs):
+        for state in states:
+            if state.is_desired(units):
+                return state
+    way = _way_here(states)
+    desired = [number for number, state in enumerate(way) if state.is_desired(units)]
+    before = way[: desired[0]] if desired else way
+    return before[-1] if before else None
+
+
+def _way_here(states: Sequence[_State]) -> list[_State]:
+    """Return the states that lead to the newest one, the oldest first, each by its latest run.
+
+    Coming back to a state takes away what came after it, as undoing does.
+    """
+    way: list[_State] = []
+    for state in reversed(states):
+        hashes = state.hashes()
+        known = [earlier.hashes() for earlier in way]
+        if hashes in known:
+            del way[known.index(hashes) :]
+        way.append(state)
+    return way
 
 
 def _revisions(

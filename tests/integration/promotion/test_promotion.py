@@ -26,10 +26,18 @@ def _change_dev(line: Line) -> str:
     running, theirs = (line.live_image(name, "web-gui") for name in ("dev", "staging"))
     if running != theirs:  # an earlier test did not promote it
         return running.rpartition(":")[2]
-    version = _other(line)
-    line.must("set-image", "dev", "web-gui", version)
+    version = _set_dev(line)
     line.must("deploy", "dev")
     line.must("validate", "dev")
+    return version
+
+
+def _set_dev(line: Line) -> str:
+    """Make a head of dev that there never was, with another version of the web page."""
+    version = _other(line)
+    memory = 64 + line.units("dev")[WEB].head_revision
+    line.must("set-image", "dev", "web-gui", version)
+    line.must("set-resources", "dev", "web-gui", "--memory", f"{memory}Mi")
     return version
 
 
@@ -37,8 +45,7 @@ def test_change_is_promoted_and_rolled_back(line: Line) -> None:
     """A change reaches staging by promotion alone, goes by rollback, and comes back again."""
     line.must("promote", "dev", "staging")  # they are alike, and both proven
     before = line.data("staging")
-    version = _other(line)
-    line.must("set-image", "dev", "web-gui", version)
+    version = _set_dev(line)
     unproven = line.run("promote", "dev", "staging")
     assert (unproven.returncode, "is not what is live" in unproven.stderr) == (3, True)
     line.must("deploy", "dev")
@@ -186,6 +193,7 @@ def test_backup_is_restored(line: Line) -> None:
 
 def test_break_glass_is_told_until_a_pass(line: Line) -> None:
     """What was deployed without proof is in every report, with its reason, until the next PASS."""
+    line.must("validate", "staging")
     before = line.data("staging")
     line.edit("staging", WEB, "metadata:", "metadata:  # hot fix")
     line.must("deploy", "staging", "--unverified", "--reason", "INC-7: orders lost")

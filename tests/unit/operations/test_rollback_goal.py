@@ -52,6 +52,9 @@ def states(history: str) -> list[rollback._State]:
         ("aba", "a", False, None),
         ("abac", "a", False, "run-3"),
         ("bbaa", "b", False, "run-2"),
+        ("babac", "b", False, "run-1"),
+        ("bac", "a", False, "run-2"),
+        ("ab", "b", True, "run-1"),
         ("ba", "a", True, "run-1"),
         ("ba", "c", True, "run-0"),
     ],
@@ -63,12 +66,15 @@ def states(history: str) -> list[rollback._State]:
         "back already, and nothing older",
         "back already, and something older",
         "what is there passed twice",
+        "back, and forward again",
+        "what is there passed, and another one after it",
+        "what had passed earlier, half way",
         "a rollback that was killed is gone on with",
         "a rollout that is stuck",
     ],
 )
 def test_goal(history: str, desired: str, goal: str | None, *, pending: bool) -> None:
-    """The goal is the newest state that passed before what is desired now first did."""
+    """The goal is the state that passed before what is desired; what was undone does not count."""
     found = rollback._state(states(history), unit(desired, pending=pending), [SLUG])
     assert (found.run if found else None) == goal
 
