@@ -22,7 +22,8 @@ NODE_NAME = "embedded"
 # What `up` and its processes make; `down` removes these names and nothing else.
 _DATA = (
     "state.json", "pki", "kubeconfig", "kubernetes", "node", "logs", "processes",
-    "confighub.db", "confighub.db-wal", "confighub.db-shm", "confighub.token", "control.token",
+    "confighub.db", "confighub.db-journal", "confighub.db-wal", "confighub.db-shm",
+    "confighub.token", "control.token",
 )  # fmt: skip
 _RUNTIME = ("run", "hosts.json", "egress.sock")
 

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import functools
 import logging
-import os
 import secrets
 import signal
 import socket
@@ -20,6 +19,7 @@ from typing import Any, cast
 import hypercorn.asyncio
 import hypercorn.config
 
+from traderx_embedded import state
 from traderx_embedded.confighub import june_2026, operations, server, workers
 from traderx_embedded.confighub.store import Store
 from traderx_embedded.confighub.stream import Streams
@@ -74,11 +74,7 @@ def _arguments() -> argparse.Namespace:
 
 def _token(path: Path) -> str:
     if not path.exists():
-        partial = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        partial.replace(path)
+        state.write(path, secrets.token_urlsafe(32))
     token = path.read_text().strip()
     if not token:
         raise ValueError(f"{path} is empty: delete it to have a new token made")

@@ -45,6 +45,7 @@ class FeedClient:
             http_session=self._http,
             reconnection_delay=RECONNECT_S,
             reconnection_delay_max=RECONNECT_S,
+            websocket_extra_options={"class_": self._new_socket},
         )
         self._client.on("connect", self._on_connect)
         self._client.on("disconnect", self._on_disconnect)
@@ -114,12 +115,16 @@ class FeedClient:
         for socket in self._sockets:
             socket.shutdown()  # type: ignore[no-untyped-call]
 
+    def _new_socket(self, **options: Any) -> websocket.WebSocket:
+        """Keep every socket, also those of attempts that failed."""
+        socket = websocket.WebSocket(**options)
+        self._sockets.append(socket)
+        return socket
+
     def _on_connect(self) -> None:
         with self._changed:
             self.connections += 1
             self._changed.notify_all()
-        if self._client.eio.ws is not None:
-            self._sockets.append(self._client.eio.ws)
         for topic in self.topics:
             self._client.emit("subscribe", topic)
 

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,26 @@ def test_killed_down_is_repaired_by_the_next(state: Path, seed: int, repair: str
         up(state)
     down(state)
     assert_nothing_is_left(state, traces)
+
+
+KILLED_IN_ITS_FIRST_WRITE = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN IMMEDIATE")
+database.execute("CREATE TABLE entity (id)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_killed_writers_leave_is_removed(state: Path) -> None:
+    """Half-written files go with down: the journal of a new database, and a file not yet whole."""
+    state.mkdir(mode=0o700)
+    argv = [sys.executable, "-c", KILLED_IN_ITS_FIRST_WRITE, str(state / "confighub.db")]
+    assert subprocess.run(argv, check=False, timeout=DEADLINE_S).returncode == -signal.SIGKILL
+    assert (state / "confighub.db-journal").exists()
+    (state / ".hosts.json.new17").write_text("{")
+    down(state)
+    assert not state.exists()
 
 
 def test_up_after_a_half_removed_cluster_starts_afresh(state: Path) -> None:

@@ -1,13 +1,13 @@
 """The control API: what is known here of pods and is not in Kubernetes, such as admin addresses."""
 
 import hmac
-import os
 import secrets
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from traderx_embedded import state
 from traderx_embedded.kubernetes.node.settings import Settings
 from traderx_embedded.kubernetes.node.worker import PodWorker
 
@@ -40,11 +40,7 @@ class ControlApi:
     def _token(self) -> str:
         path = self._settings.state / "control.token"
         if not path.exists():
-            new = path.with_suffix(".new")
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32))
-            new.replace(path)
+            state.write(path, secrets.token_urlsafe(32))
         return path.read_text().strip()
 
     async def _pods(self, _request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Sequence
 
+from traderx_embedded import state
 from traderx_embedded.kubernetes.node import service as services
 from traderx_embedded.kubernetes.node.api import Api
 from traderx_embedded.kubernetes.node.datapath import Listener, Target
@@ -186,10 +187,7 @@ class ServiceProxy:
         text = json.dumps(names, sort_keys=True, indent=1)
         if text == self._names:
             return
-        path = self._settings.hosts
-        temporary = path.with_suffix(".json.new")
-        temporary.write_text(text)
-        temporary.replace(path)
+        state.write(self._settings.hosts, text, mode=0o644)
         self._names = text
 
     def _addresses(self, service: Service) -> list[str]:
