@@ -38,20 +38,21 @@ class Owner:
 
 
 @contextlib.contextmanager
-def held(folder: Path, environment: str, *, command: str) -> Iterator[None]:
+def held(folder: Path, project: str, environment: str, *, command: str) -> Iterator[None]:
     """Hold the lock of an environment, or go on under the one that an ancestor holds.
 
     The kernel drops the lock when its process ends, however it ends.
 
     Args:
         folder: Where the locks of this installation lie.
+        project: Whose environment it is: those of other projects are others, and not waited for.
         environment: The environment's name.
         command: What the other one is told that runs here.
 
     Raises:
         RefusedError: Another run holds it; the message names it.
     """
-    name = re.sub(r"[^a-z0-9-]", "_", environment)
+    name = re.sub(r"[^a-z0-9-]", "_", f"{project}-{environment}")
     owner_file = folder / f"{name}.owner"
     lock = FileLock(folder / f"{name}.lock", timeout=0)
     # a family has one token: who holds two environments is not a stranger at the first one
@@ -66,7 +67,7 @@ def held(folder: Path, environment: str, *, command: str) -> Iterator[None]:
             yield
             return
         raise RefusedError(
-            f"{environment} is in use by {owner.words}; wait until it has ended"
+            f"{environment} of {project} is in use by {owner.words}; wait until it has ended"
         ) from error
     except OSError as error:
         lock.release()

@@ -40,7 +40,7 @@ def blue_green(
     resolved = systems.resolve()
     resolved.connect(environment)
     timeout_s = deployment_timeout_s()
-    with lock(environment), transcript.kept("blue-green", environment) as say:
+    with lock(resolved.project, environment), transcript.kept("blue-green", environment) as say:
         find = preflight.to_take_back if abort else preflight.to_carry_out
         deployed, change = find(resolved, environment, service, version)
         run = BlueGreen(

@@ -70,7 +70,7 @@ def install(
         rights.require(resolved.kube(), [spec.namespace for spec in wanted])
     with contextlib.ExitStack() as stack:
         for spec in wanted:
-            stack.enter_context(lock(spec.name))
+            stack.enter_context(lock(project, spec.name))
         say = stack.enter_context(transcript.kept("install", what))
         installation = Installation(
             confighub=hub,
@@ -111,7 +111,7 @@ def uninstall(
             raise RefusedError(f"{typed!r} is not {resolved.project!r}; nothing was removed")
     with contextlib.ExitStack() as stack:
         for spec in application.environments:
-            stack.enter_context(lock(spec.name))
+            stack.enter_context(lock(resolved.project, spec.name))
         say = stack.enter_context(transcript.kept("uninstall", resolved.project))
         removal = Removal(
             confighub=hub, application=application, project=resolved.project, report=say
@@ -154,7 +154,10 @@ def deploy(
     resolved = systems.resolve()
     deployed = resolved.connect(environment)
     timeout_s = deployment_timeout_s()
-    with lock(environment), transcript.kept("deploy", environment, quiet=as_json) as say:
+    with (
+        lock(resolved.project, environment),
+        transcript.kept("deploy", environment, quiet=as_json) as say,
+    ):
         with before_the_first_effect():
             under_way.require_none(deployed.confighub, deployed.space, environment)
         if used is not None:
@@ -173,7 +176,7 @@ def apply(environment: Environment, *, systems: Systems) -> None:
     resolved = systems.resolve()
     deployed = resolved.connect(environment)
     timeout_s = deployment_timeout_s()
-    with lock(environment), transcript.kept("apply", environment) as say:
+    with lock(resolved.project, environment), transcript.kept("apply", environment) as say:
         with before_the_first_effect():
             under_way.require_none(deployed.confighub, deployed.space, environment)
         deployment.apply_all(resolved, environment, report=say, timeout_s=timeout_s)

@@ -144,7 +144,7 @@ def with_systems(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def lock(environment: str) -> contextlib.AbstractContextManager[None]:
-    """Return the lock of an environment, in the name of this command."""
+def lock(project: str, environment: str) -> contextlib.AbstractContextManager[None]:
+    """Return the lock of a project's environment, in the name of this command."""
     command = " ".join(["traderx-gate", *sys.argv[1:]])
-    return environment_lock.held(locks(), environment, command=command)
+    return environment_lock.held(locks(), project, environment, command=command)

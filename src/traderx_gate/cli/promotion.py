@@ -159,7 +159,7 @@ def promote(
     )
     spec = promotion.neighbours(load(), source, target)
     resolved = systems.resolve()
-    with lock(target), transcript.kept("promote", target, quiet=as_json) as say:
+    with lock(resolved.project, target), transcript.kept("promote", target, quiet=as_json) as say:
         promoter = _promoter(
             resolved,
             source,
@@ -198,7 +198,10 @@ def resume(
     """Go on with a promotion that did not end; everything is checked anew."""
     used = break_glass.given(unverified=unverified, reason=reason, command=f"resume {environment}")
     resolved = systems.resolve()
-    with lock(environment), transcript.kept("resume", environment, quiet=as_json) as say:
+    with (
+        lock(resolved.project, environment),
+        transcript.kept("resume", environment, quiet=as_json) as say,
+    ):
         target = resolved.connect(environment)
         record = _under_way(target)
         promoter = _promoter(
@@ -230,7 +233,7 @@ def abort(environment: Environment, *, systems: Systems, yes_really: YesReally =
     """Go back to before a promotion that did not end; heads and live objects."""
     resolved = systems.resolve()
     timeout_s = deployment_timeout_s()
-    with lock(environment), transcript.kept("abort", environment) as say:
+    with lock(resolved.project, environment), transcript.kept("abort", environment) as say:
         target = resolved.connect(environment)
         record = _under_way(target)
         _require_confirmed(target.spec, yes_really, "take its promotion back")
@@ -269,7 +272,10 @@ def rollback(
     resolved = systems.resolve()
     timeout_s = deployment_timeout_s()
     _require_confirmed(load().environment(environment), yes_really, "roll it back")
-    with lock(environment), transcript.kept("rollback", environment, quiet=as_json) as say:
+    with (
+        lock(resolved.project, environment),
+        transcript.kept("rollback", environment, quiet=as_json) as say,
+    ):
         run, done = _rolled_back(
             resolved,
             environment,
@@ -305,7 +311,7 @@ def restore_backup(
     resolved = systems.resolve()
     spec = resolved.application().environment(kept.environment)
     deployed = resolved.connect(spec.name)
-    with lock(spec.name), transcript.kept("restore-backup", spec.name) as say:
+    with lock(resolved.project, spec.name), transcript.kept("restore-backup", spec.name) as say:
         with before_the_first_effect():
             space = deployed.space
         for line in backups.restore(deployed.confighub, space, kept):

@@ -47,7 +47,7 @@ def set_image(
     """Set a service's image in its unit: a new head revision, not applied."""
     resolved = systems.resolve()
     deployed = resolved.connect(environment)
-    with lock(environment), transcript.kept("set-image", environment) as say:
+    with lock(resolved.project, environment), transcript.kept("set-image", environment) as say:
         unit, container, now = _container(deployed, service)
         wanted = image if ":" in image or "/" in image else f"{_repository(now)}:{image}"
         with before_the_first_effect():
@@ -81,7 +81,7 @@ def set_resources(
         raise ConfigurationError("set-resources needs --cpu, --memory, or both")
     resolved = systems.resolve()
     deployed = resolved.connect(environment)
-    with lock(environment), transcript.kept("set-resources", environment) as say:
+    with lock(resolved.project, environment), transcript.kept("set-resources", environment) as say:
         unit, container, _ = _container(deployed, service)
         arguments = {
             "container-name": container,

@@ -57,7 +57,7 @@ def validate(
 ) -> None:
     """Check every claim about an environment; write evidence, verdict and report."""
     resolved = systems.resolve()
-    with lock(environment):
+    with lock(resolved.project, environment):
         run, evidence, decision = validated(
             resolved, environment, seed=seed, workers=workers, policy=policy, quiet=as_json
         )
@@ -126,7 +126,7 @@ def drill(
 ) -> None:
     """Prove deliveries of an environment's units, on a project of their own beside it."""
     resolved = systems.resolve()
-    with lock(environment):
+    with lock(resolved.project, environment):
         run, evidence, decision = validated(
             resolved, environment, suite=suite, seed=seed, workers=1, quiet=as_json
         )

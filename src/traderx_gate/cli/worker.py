@@ -66,7 +66,7 @@ def install(
         hub.info()
         kube.version()
     command = "worker-install"
-    with lock(environment), transcript.kept(command, environment, quiet=export) as say:
+    with lock(project, environment), transcript.kept(command, environment, quiet=export) as say:
         keep_project(systems.project, project)
         installation = Installation(
             confighub=hub,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.gate.gate_command import COMMAND, NAMESPACE, SUITE, Gate, ref
+from tests.integration.gate.gate_command import COMMAND, NAMESPACE, PROJECT, SUITE, Gate, ref
 from traderx_gate.waiting import Deadline, polling, until
 
 DEADLINE_S = 90.0
@@ -115,6 +115,6 @@ def test_second_run_is_refused(
         child.wait(DEADLINE_S)
     said = [done.stdout + done.stderr for done in refused]
     assert [done.returncode for done in refused] == [2, 2, 2], said
-    assert all(f"dev is in use by `{name}" in text for text in said), said
+    assert all(f"dev of {PROJECT} is in use by `{name}" in text for text in said), said
     assert all(f"process {child.pid}" in text for text in said), said
     assert gate.runs() == before

@@ -14,7 +14,7 @@ def line(cluster: RunCluster) -> Iterator[Line]:
     """The line: all of it is live, and dev is proven, when a test begins."""
     folder = cluster.state.parent / "line"
     folder.mkdir(exist_ok=True)
-    with turn(cluster.state.parent, "dev"):  # the lock of dev is one for all projects here
+    with turn(cluster.state.parent, "line"):
         line = Line.opened(cluster, folder)
         _make_good(line)
         yield line

@@ -13,7 +13,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from traderx_gate import environment_lock
-with environment_lock.held(Path(sys.argv[1]), "dev", command="traderx-gate deploy dev"):
+with environment_lock.held(Path(sys.argv[1]), "traderx", "dev", command="traderx-gate deploy dev"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -21,7 +21,7 @@ TAKER = """
 import sys
 from pathlib import Path
 from traderx_gate import environment_lock
-with environment_lock.held(Path(sys.argv[1]), "dev", command="child"):
+with environment_lock.held(Path(sys.argv[1]), "traderx", "dev", command="child"):
     print("inherited")
 """
 
@@ -56,44 +56,46 @@ def test_second_run_is_told_of_the_first(tmp_path: Path) -> None:
     with _holder(tmp_path) as child:
         with (
             pytest.raises(RefusedError, match=f"`traderx-gate deploy dev`, process {child.pid}"),
-            environment_lock.held(tmp_path, "dev", command="second"),
+            environment_lock.held(tmp_path, "traderx", "dev", command="second"),
         ):
             raise AssertionError
         child.kill()
         child.wait(DEADLINE_S)
-    with environment_lock.held(tmp_path, "dev", command="second"):
-        assert "second" in (tmp_path / "dev.owner").read_text()
+    with environment_lock.held(tmp_path, "traderx", "dev", command="second"):
+        assert "second" in (tmp_path / "traderx-dev.owner").read_text()
 
 
 def test_other_environments_are_free(tmp_path: Path) -> None:
-    """A lock is about one environment only."""
+    """A lock is about one environment of one project only."""
     with (
-        environment_lock.held(tmp_path, "dev", command="a"),
-        environment_lock.held(tmp_path, "staging", command="b"),
+        environment_lock.held(tmp_path, "traderx", "dev", command="a"),
+        environment_lock.held(tmp_path, "traderx", "staging", command="b"),
+        environment_lock.held(tmp_path, "other", "dev", command="c"),
     ):
-        assert {p.name for p in tmp_path.glob("*.owner")} == {"dev.owner", "staging.owner"}
+        owners = {path.stem for path in tmp_path.glob("*.owner")}
+    assert owners == {"traderx-dev", "traderx-staging", "other-dev"}
 
 
 def test_child_goes_on_under_its_parents_lock(tmp_path: Path) -> None:
     """A process that the owner starts does not wait for its owner; a stranger's does."""
     stranger_token = {environment_lock.TOKEN_VARIABLE: "0" * 32}
-    with environment_lock.held(tmp_path, "dev", command="owner"):
+    with environment_lock.held(tmp_path, "traderx", "dev", command="owner"):
         child = _taker(tmp_path, {})
         other = _taker(tmp_path, stranger_token)
     assert child.stdout == "inherited\n"
-    assert "dev is in use by `owner`" in other.stderr
+    assert "dev of traderx is in use by `owner`" in other.stderr
     assert environment_lock.TOKEN_VARIABLE not in os.environ
 
 
 def test_child_that_holds_another_is_no_stranger(tmp_path: Path) -> None:
     """A process that holds an environment of its own still goes on under its parent's lock."""
     taker = TAKER.replace(
-        'with environment_lock.held(Path(sys.argv[1]), "dev", command="child"):',
+        'with environment_lock.held(Path(sys.argv[1]), "traderx", "dev", command="child"):',
         "folder = Path(sys.argv[1])\n"
-        'own = environment_lock.held(folder, "base", command="child")\n'
-        'with own, environment_lock.held(folder, "dev", command="child"):',
+        'own = environment_lock.held(folder, "traderx", "base", command="child")\n'
+        'with own, environment_lock.held(folder, "traderx", "dev", command="child"):',
     )
-    with environment_lock.held(tmp_path, "dev", command="owner"):
+    with environment_lock.held(tmp_path, "traderx", "dev", command="owner"):
         child = _taker(tmp_path, {}, program=taker)
     assert child.stdout == "inherited\n", child.stderr
 
@@ -103,6 +105,6 @@ def test_unusable_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(RefusedError, match="cannot lock dev"),
-        environment_lock.held(tmp_path / "file", "dev", command="a"),
+        environment_lock.held(tmp_path / "file", "traderx", "dev", command="a"),
     ):
         raise AssertionError
