@@ -28,7 +28,7 @@ from traderx_gate.delivery import (
     break_glass,
     cluster_worker,
     deployment,
-    under_way,
+    unfinished,
 )
 from traderx_gate.delivery.break_glass import BreakGlass
 from traderx_gate.delivery.installation import Installation, new_project
@@ -159,7 +159,7 @@ def deploy(
         transcript.kept("deploy", environment, quiet=as_json) as say,
     ):
         with before_the_first_effect():
-            under_way.require_none(deployed.confighub, deployed.space, environment)
+            unfinished.require_none(deployed)
         if used is not None:
             _open_without_proof(resolved, environment, used, say)
         rollout = deployment.deploy(resolved, environment, report=say, timeout_s=timeout_s)
@@ -178,7 +178,7 @@ def apply(environment: Environment, *, systems: Systems) -> None:
     timeout_s = deployment_timeout_s()
     with lock(resolved.project, environment), transcript.kept("apply", environment) as say:
         with before_the_first_effect():
-            under_way.require_none(deployed.confighub, deployed.space, environment)
+            unfinished.require_none(deployed)
         deployment.apply_all(resolved, environment, report=say, timeout_s=timeout_s)
 
 

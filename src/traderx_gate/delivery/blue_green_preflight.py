@@ -29,6 +29,24 @@ def require_no_singleton(service: Service, environment: str) -> None:
         )
 
 
+def require_none(deployed: DeployedEnvironment) -> None:
+    """Refuse to deliver anything else while a blue-green of an environment has not ended.
+
+    Raises:
+        RefusedError: There is one; names the ways to end it.
+    """
+    units = deployed.units()
+    for service in deployed.application.services:
+        if any(slug in units for slug in green_of(service).units):
+            begun = _begun(deployed, service)
+            version = begun.change.version if begun else "VERSION"
+            raise RefusedError(
+                f"a blue-green of {service.slug} to {version} did not end: `traderx-gate "
+                f"blue-green {service.slug} {version} {deployed.spec.name}` finishes it, with "
+                "--abort it is taken back"
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """What a killed run has left.

@@ -15,7 +15,15 @@ from typing import Any, NoReturn
 from traderx_gate import runs
 from traderx_gate.application.catalogue import Soak
 from traderx_gate.confighub import Unit
-from traderx_gate.delivery import approval, break_glass, deployment, promotion, under_way
+from traderx_gate.delivery import (
+    approval,
+    blue_green_preflight,
+    break_glass,
+    deployment,
+    promotion,
+    under_way,
+    unfinished,
+)
 from traderx_gate.delivery.backup import Backup
 from traderx_gate.delivery.break_glass import BreakGlass
 from traderx_gate.delivery.promotion import Plan
@@ -161,9 +169,9 @@ class Promoter:
             RefutedError: There is proof that it is not.
             RefusedError: A unit cannot be promoted as it is, or a promotion is under way.
         """
-        hub = self.target.confighub
         if going_on is None:
-            under_way.require_none(hub, self.target.space, self.target.spec.name)
+            unfinished.require_none(self.target)
+        blue_green_preflight.require_none(self.source)
         deployment.checked(self.settings, self.target.spec.name)
         decision = self._decide()
         self._require_proof(decision)

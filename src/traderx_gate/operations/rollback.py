@@ -11,7 +11,14 @@ from typing import Any
 from traderx_gate import runs
 from traderx_gate.application import Service
 from traderx_gate.confighub import Revision, Unit
-from traderx_gate.delivery import approval, break_glass, deployment, heads, under_way
+from traderx_gate.delivery import (
+    approval,
+    blue_green_preflight,
+    break_glass,
+    deployment,
+    heads,
+    under_way,
+)
 from traderx_gate.delivery.break_glass import BreakGlass
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import ConfigurationError, RefusedError
@@ -130,6 +137,7 @@ def choose(
         RefusedError: Nothing verified is there, or a unit or revision is gone.
         ConfigurationError: `to` is neither.
     """
+    blue_green_preflight.require_none(deployed)
     units = deployed.units()
     slugs = sorted(units) if service is None else list(service.units)
     for slug in slugs:

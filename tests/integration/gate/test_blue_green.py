@@ -23,6 +23,7 @@ GREEN = f"{STOCKS}-green"
 OLD, NEW = "v1.2.3", "v1.2.2"
 WORDS = ("blue-green", STOCKS, NEW, "dev", "--watch-s", "5")
 END_TIMEOUT_S = 100.0
+OTHER_DELIVERIES = (("deploy", "dev"), ("apply", "dev"), ("rollback", "dev"))
 
 READY = f"{GREEN}: {NEW} is ready, and answers"
 SWITCHED = f"{STOCKS}: the traffic is led to {GREEN}"
@@ -304,8 +305,12 @@ def test_killed_run_is_taken_back(gate: Gate, before: Before, line: str) -> None
             run.send(signal.SIGKILL)
             run.end()
         refused = gate.run("blue-green", STOCKS, "v1.0.0", "dev")
+        others = [gate.run(*words) for words in OTHER_DELIVERIES]
         done = gate.run(*WORDS, "--abort")
     assert (refused.returncode, f"to {NEW} is under way" in refused.stderr) == (2, True)
+    assert [other.returncode for other in others] == [2] * len(OTHER_DELIVERIES)
+    told = f"a blue-green of {STOCKS} to {NEW} did not end"
+    assert all(told in other.stderr for other in others), [other.stderr for other in others]
     assert (done.returncode, counted.failures) == (0, []), done.stdout + done.stderr
     assert (seen(gate).data, images(gate), left_of_green(gate)) == (before.data, {OLD}, [])
 

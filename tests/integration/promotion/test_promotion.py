@@ -172,8 +172,8 @@ def _promoter(line: Line, say: Say) -> Promoter:
 
 
 def test_backup_is_restored(line: Line) -> None:
-    """The backup of a promotion brings the units of its target back, byte for byte."""
-    _change_dev(line)
+    """The backup of a promotion brings its target's units back, which can be promoted to again."""
+    version = _change_dev(line)
     before, image = line.data("staging"), line.live_image("staging", "web-gui")
     line.must("promote", "dev", "staging")
     assert line.data("staging") != before
@@ -183,6 +183,7 @@ def test_backup_is_restored(line: Line) -> None:
     assert line.live_image("staging", "web-gui") != image  # nothing is applied yet
     line.must("rollback", "staging")
     assert line.live_image("staging", "web-gui") == image
+    assert f"{IMAGE}:{version}" in line.must("promote", "dev", "staging", "--dry-run").stdout
     edited = json.loads(backup.read_text())
     edited["units"][0]["sha256"] = "0" * 64
     (backup.parent / "edited.json").write_text(json.dumps(edited))
