@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -27,8 +27,15 @@ from traderx_gate.cli.options import (
 )
 from traderx_gate.cli.validation import show_reason, validated
 from traderx_gate.delivery import backup as backups
-from traderx_gate.delivery import break_glass, promotion, under_way, worker_presence
+from traderx_gate.delivery import (
+    break_glass,
+    deployment,
+    promotion,
+    under_way,
+    worker_presence,
+)
 from traderx_gate.delivery.break_glass import BreakGlass
+from traderx_gate.delivery.deployment import Deploy
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import (
     ConfigurationError,
@@ -232,13 +239,13 @@ def resume(
 def abort(environment: Environment, *, systems: Systems, yes_really: YesReally = None) -> None:
     """Go back to before a promotion that did not end; heads and live objects."""
     resolved = systems.resolve()
-    timeout_s = deployment_timeout_s()
     with lock(resolved.project, environment), transcript.kept("abort", environment) as say:
+        deploy = _deploying(resolved, environment, say)
         target = resolved.connect(environment)
         record = _under_way(target)
         _require_confirmed(target.spec, yes_really, "take its promotion back")
         _revive(resolved, target, say)
-        promoting.abort(resolved, target, record, say=say, timeout_s=timeout_s)
+        promoting.abort(target, record, say=say, deploy=deploy)
         say(f"{environment}: {record.run} is taken back")
 
 
@@ -270,7 +277,6 @@ def rollback(
         command=" ".join(["rollback", environment, *([service] if service else [])]),
     )
     resolved = systems.resolve()
-    timeout_s = deployment_timeout_s()
     _require_confirmed(load().environment(environment), yes_really, "roll it back")
     with (
         lock(resolved.project, environment),
@@ -284,7 +290,6 @@ def rollback(
             used=used,
             say=say,
             reason=reason or "asked for on the command line",
-            timeout_s=timeout_s,
         )
     if as_json:
         typer.echo(json.dumps(done.to_json(), indent=1))
@@ -329,10 +334,8 @@ def _promoter(
     say: transcript.Say,
     soak: Soak,
 ) -> Promoter:
-    timeout_s = deployment_timeout_s()
-
-    def roll_back(why: str) -> None:
-        _rolled_back(
+    def roll_back(why: str) -> Decision:
+        _, done = _rolled_back(
             resolved,
             spec.name,
             None,
@@ -340,22 +343,31 @@ def _promoter(
             used=None,
             say=say,
             reason=why,
-            timeout_s=timeout_s,
         )
+        return done.decision
 
     return Promoter(
-        settings=resolved,
         source=resolved.connect(source),
         target=resolved.connect(spec.name),
         reports=REPORTS,
         policy=policy,
         used=used,
         say=say,
+        check=lambda: deployment.checked(resolved, spec.name),
+        deploy=_deploying(resolved, spec.name, say),
         validate=_validation(resolved, spec.name, say),
         roll_back=roll_back,
         soak=soak,
-        timeout_s=timeout_s,
     )
+
+
+def _deploying(resolved: Settings, environment: str, say: transcript.Say) -> Deploy:
+    timeout_s = deployment_timeout_s()
+
+    def deploy(pinned: Mapping[str, int]) -> None:
+        deployment.deploy(resolved, environment, report=say, timeout_s=timeout_s, pinned=pinned)
+
+    return deploy
 
 
 def _validation(
@@ -395,9 +407,9 @@ def _rolled_back(
     used: BreakGlass | None,
     say: transcript.Say,
     reason: str,
-    timeout_s: float,
 ) -> tuple[runs.Run, Rollback]:
     deployed = resolved.connect(environment)
+    deploy = _deploying(resolved, environment, say)
     one = deployed.application.service(service) if service else None
     with before_the_first_effect():
         deployed.kube.version()
@@ -406,7 +418,6 @@ def _rolled_back(
     policy = load_policy(deployed.spec.policy, deployed.application.slugs)
     orders = any(claim.writes for claim in policy.required.values())
     done = rolling_back.carry_out(
-        resolved,
         deployed,
         goal,
         service=one,
@@ -414,8 +425,8 @@ def _rolled_back(
         used=used,
         say=say,
         measure=lambda: impact.measure(resolved, environment, orders=orders),
+        deploy=deploy,
         validate=_validation(resolved, environment, say),
-        timeout_s=timeout_s,
     )
     run = runs.create(REPORTS, runs.new_run_name("rollback", environment, done.began_at))
     _keep(run, ROLLBACK, done.to_json())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
@@ -72,7 +72,8 @@ class ConfigHub:
     `ConfigHubError` with the server's message when it refuses. Only reads are repeated.
     """
 
-    def __init__(self, url: str, authorization: str) -> None:
+    def __init__(self, url: str, authorization: str, *, carrier: BaseAdapter | None = None) -> None:
+        """Return a client; `carrier` carries the requests, HTTP with repeated reads if left out."""
         self.url = url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no .netrc: exactly the address that was given
@@ -81,8 +82,8 @@ class ConfigHub:
         reads = _RepeatedReads(
             total=2, backoff_factor=0.2, allowed_methods={"GET"}, redirect=0, raise_on_status=False
         )
-        self._session.mount("http://", HTTPAdapter(max_retries=reads))
-        self._session.mount("https://", HTTPAdapter(max_retries=reads))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, carrier or HTTPAdapter(max_retries=reads))
 
     @classmethod
     def from_token_file(cls, url: str, path: Path) -> "ConfigHub":

@@ -27,6 +27,8 @@ from traderx_gate.waiting import Deadline
 DEPLOYMENT_TIMEOUT_S = 300.0
 """The runbook's DEPLOYMENT_TIMEOUT."""
 
+Deploy = Callable[[Mapping[str, int]], object]
+"""Makes units of one environment live in their order, each at the revision that is its head."""
 Report = Callable[[str], None]
 """Told, in words, of each step that is done; never by two threads at once."""
 

@@ -19,20 +19,19 @@ from traderx_gate.delivery import (
     approval,
     blue_green_preflight,
     break_glass,
-    deployment,
     promotion,
     under_way,
     unfinished,
 )
 from traderx_gate.delivery.backup import Backup
 from traderx_gate.delivery.break_glass import BreakGlass
+from traderx_gate.delivery.deployment import Deploy
 from traderx_gate.delivery.promotion import Plan
 from traderx_gate.delivery.under_way import UnderWay
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import DeliveryError, EvidenceError, GateError, RefusedError
 from traderx_gate.operations import health, promotion_gate
 from traderx_gate.runs import Run
-from traderx_gate.settings import Settings
 from traderx_gate.verdict import Decision, PromotionDecision, Verdict
 from traderx_gate.waiting import FOREVER, polling
 
@@ -40,8 +39,9 @@ KIND = "promote"
 BACKUP = "backup.json"
 Say = Callable[[str], None]
 Validate = Callable[[], Decision]
-RollBack = Callable[[str], None]
-"""Rolls the target back, for a reason; raises where it cannot."""
+RollBack = Callable[[str], Decision]
+"""Rolls the target back, for a reason, and decides about what is live then; raises where it cannot.
+"""
 
 
 class RefutedError(GateError):
@@ -143,21 +143,23 @@ class Promoter:
 
     Attributes:
         used: Break-glass: promote without proof.
+        check: Raises where the target could not be deployed to.
+        deploy: Makes the target's upgraded units live.
         validate: Gathers evidence of the target and decides.
         roll_back: Takes a target that failed back to what was verified.
     """
 
-    settings: Settings
     source: DeployedEnvironment
     target: DeployedEnvironment
     reports: Path
     policy: str | None
     used: BreakGlass | None
     say: Say
+    check: Callable[[], object]
+    deploy: Deploy
     validate: Validate
     roll_back: RollBack
     soak: Soak
-    timeout_s: float
 
     def preflight(
         self, *, only: Collection[str] = (), going_on: UnderWay | None = None
@@ -172,7 +174,7 @@ class Promoter:
         if going_on is None:
             unfinished.require_none(self.target)
         blue_green_preflight.require_none(self.source)
-        deployment.checked(self.settings, self.target.spec.name)
+        self.check()
         decision = self._decide()
         self._require_proof(decision)
         plan = promotion.plan(self.source, self.target, only=only, under_way=going_on)
@@ -221,14 +223,8 @@ class Promoter:
             raise
         self.say(f"{plan.target}: approved by the evidence of {plan.source}")
         try:
-            deployment.deploy(
-                self.settings,
-                plan.target,
-                report=self.say,
-                timeout_s=self.timeout_s,
-                pinned=heads,
-            )
-        except DeliveryError as error:
+            self.deploy(heads)
+        except GateError as error:
             self._failed_to_apply(error)
         return self._judge(found, run, heads)
 
@@ -286,17 +282,20 @@ class Promoter:
                 f"promote again, or make them live: `traderx-gate rollback {name}`"
             ) from error
 
-    def _failed_to_apply(self, error: DeliveryError) -> NoReturn:
+    def _failed_to_apply(self, error: GateError) -> NoReturn:
         """Say what a promotion that could not be applied leaves; raises in any case."""
         name = self.target.spec.name
-        if self.target.spec.confirmed:
-            self.say(f"{name}: {error}")
-            self.roll_back(f"the promotion of {self.source.spec.name} could not be applied")
-            raise DeliveryError(f"{error}\n{name} was rolled back") from error
-        raise DeliveryError(
-            f"{error}\ngo on with `traderx-gate resume {name}`, or back with `traderx-gate abort "
-            f"{name}`"
-        ) from error
+        ways = f"go on with `traderx-gate resume {name}`, or back with `traderx-gate abort {name}`"
+        if not self.target.spec.confirmed:
+            raise DeliveryError(f"{error}\n{ways}") from error
+        self.say(f"{name}: {error}")
+        try:
+            decision = self.roll_back(
+                f"the promotion of {self.source.spec.name} could not be applied"
+            )
+        except GateError as worse:
+            raise DeliveryError(f"{error}\n{name} is not rolled back: {worse}\n{ways}") from error
+        raise DeliveryError(f"{error}\n{name} was rolled back: {decision.summary()}") from error
 
     def _judge(self, found: Preflight, run: Run, heads: Mapping[str, int]) -> Promotion:
         decision = self.validate()
@@ -349,9 +348,7 @@ class Promoter:
             return (str(error),)
 
 
-def abort(
-    settings: Settings, target: DeployedEnvironment, record: UnderWay, *, say: Say, timeout_s: float
-) -> None:
+def abort(target: DeployedEnvironment, record: UnderWay, *, say: Say, deploy: Deploy) -> None:
     """Bring an environment back to before a promotion that did not end.
 
     Heads that have never been live are put back, and not applied; the others are applied.
@@ -367,5 +364,5 @@ def abort(
     touched = {slug: head for slug, head in live.items() if units[slug].live_revision != head}
     if touched:
         approval.approve(target, pinned=touched)
-        deployment.deploy(settings, name, report=say, timeout_s=timeout_s, pinned=touched)
+        deploy(touched)
     under_way.clear(hub, target.space)

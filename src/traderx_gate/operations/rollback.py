@@ -15,15 +15,14 @@ from traderx_gate.delivery import (
     approval,
     blue_green_preflight,
     break_glass,
-    deployment,
     heads,
     under_way,
 )
 from traderx_gate.delivery.break_glass import BreakGlass
+from traderx_gate.delivery.deployment import Deploy
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import ConfigurationError, RefusedError
 from traderx_gate.operations.impact import Impact
-from traderx_gate.settings import Settings
 from traderx_gate.verdict import Decision, UnitRevision
 
 KIND = "validate"
@@ -266,7 +265,6 @@ def _numbered(
 
 
 def carry_out(
-    settings: Settings,
     deployed: DeployedEnvironment,
     goal: Goal,
     *,
@@ -275,8 +273,8 @@ def carry_out(
     used: BreakGlass | None,
     say: Say,
     measure: Measure,
+    deploy: Deploy,
     validate: Validate,
-    timeout_s: float,
 ) -> Rollback:
     """Restore the heads, apply them in order, and judge the environment.
 
@@ -293,7 +291,7 @@ def carry_out(
     after = heads.restore(hub, units, goal.revisions, why=f"rollback: {reason}")
     say(f"{name}: {len(after)} units are again {goal}")
     approval.approve(deployed, pinned=after)
-    deployment.deploy(settings, name, report=say, timeout_s=timeout_s, pinned=after)
+    deploy(after)
     under_way.clear(hub, space)
     took_s = round((dt.datetime.now(dt.UTC) - began_at).total_seconds(), 1)
     say(f"{name}: rolled back in {took_s:.1f} s")

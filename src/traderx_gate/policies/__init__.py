@@ -1,6 +1,7 @@
 """The policies and the claim catalogue that come with the project, read from beside this file."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 
 from traderx_gate.errors import ConfigurationError
@@ -22,6 +23,11 @@ def load_policy(name: str, services: Sequence[str]) -> Policy:
     Raises:
         ConfigurationError: The policy or the catalogue is malformed, or there is no such policy.
     """
+    return _policy(name, tuple(services))
+
+
+@cache
+def _policy(name: str, services: tuple[str, ...]) -> Policy:
     if name not in policy_names():
         raise ConfigurationError(
             f"no policy {name!r}; there are: {', '.join(sorted(policy_names()))}"

@@ -1,0 +1,208 @@
+"""Random histories of deliveries: whatever is done, whatever fails and whoever is killed meanwhile.
+
+`TRADERX_HISTORIES` says how many; `make campaign` asks for more. The same histories every time,
+unless `TRADERX_HISTORIES_SEED` says otherwise.
+"""
+
+import functools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.histories.hub import NOT_CARRIED, Fault
+from tests.histories.place import BAD, BAD_IN_PROD, ENVIRONMENTS, SERVICES, UPSTREAM, Place, Value
+from traderx_gate.errors import RefusedError
+
+HISTORIES = int(os.environ.get("TRADERX_HISTORIES", "500"))
+SEED = int(os.environ.get("TRADERX_HISTORIES_SEED", "1"))
+PARTS = 10
+STEPS = 8
+MOST_REQUESTS = 70
+"""A promotion makes about fifty, and a rollback thirty."""
+
+NAMES = st.sampled_from(ENVIRONMENTS)
+TARGETS = st.sampled_from(sorted(UPSTREAM))
+ONE_OR_ALL = st.sampled_from(["", *SERVICES])
+VALUES = st.builds(
+    Value, service=st.sampled_from(SERVICES), field=st.just("replicas"), value=st.sampled_from("23")
+) | st.builds(
+    Value,
+    service=st.sampled_from(SERVICES),
+    field=st.just("version"),
+    value=st.sampled_from(["v1", "v2", "v3", BAD, BAD_IN_PROD]),
+)
+FAULTS = st.none() | st.builds(
+    Fault,
+    kind=st.sampled_from(["killed before", "killed after", "lost", "doubled", *NOT_CARRIED]),
+    at=st.integers(0, MOST_REQUESTS),
+)
+
+
+class Histories(RuleBasedStateMachine):
+    """What users do with dev, staging and prod, in any order, and what has to hold after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="traderx-history-"))
+        self.place = Place(self.folder)
+
+    @rule(name=NAMES, value=VALUES)
+    def edit(self, name: str, value: Value) -> None:
+        """Somebody changes a unit."""
+        self.place.edit(value, name)
+
+    @rule(name=NAMES, unverified=st.booleans(), fault=FAULTS)
+    def deploy(self, name: str, *, unverified: bool, fault: Fault | None) -> None:
+        """Somebody deploys; where a promotion has not ended that is refused."""
+        hindered, before = self.place.is_under_way(name), self.place.data(name)
+        ended = self.place.ended(
+            lambda: self.place.deploy(name, unverified=unverified and name != "dev"), fault
+        )
+        assert self.place.data(name) == before
+        if ended.well:
+            assert not hindered
+            self.everything_is_live(name)
+
+    @rule(name=NAMES)
+    def validate(self, name: str) -> None:
+        """Somebody gathers evidence."""
+        self.place.validate(name)
+
+    @rule(into=TARGETS, only=ONE_OR_ALL, fault=FAULTS)
+    def promote(self, into: str, only: str, fault: Fault | None) -> None:
+        """Somebody promotes: it arrives whole, or nothing changes, or it is still under way."""
+        hindered, before = self.place.is_under_way(into), self.place.data(into)
+        ended = self.place.ended(lambda: self.place.promote(UPSTREAM[into], into, only=only), fault)
+        if ended.well:
+            assert not hindered
+        if not self.place.is_under_way(into):
+            self.ended_whole(into, before, well=ended.well)
+
+    @precondition(lambda self: any(map(self.place.is_under_way, UPSTREAM)))
+    @rule(forward=st.booleans(), fault=FAULTS)
+    def end_it(self, *, forward: bool, fault: Fault | None) -> None:
+        """Somebody goes on with a promotion that did not end, or back."""
+        for target in filter(self.place.is_under_way, UPSTREAM):
+            before = self.place.before[target]
+            work = self.place.resume if forward else self.place.abort
+            ended = self.place.ended(functools.partial(work, target), fault)
+            if ended.well and not forward:
+                assert self.place.data(target) == before
+                self.everything_is_live(target)
+            if not self.place.is_under_way(target):
+                self.ended_whole(target, before, well=ended.well and forward)
+
+    @rule(name=NAMES, service=ONE_OR_ALL, fault=FAULTS)
+    def rollback(self, name: str, service: str, fault: Fault | None) -> None:
+        """Somebody rolls back: the units concerned are, byte for byte, what was proven here."""
+        before = self.place.data(name)
+        ended = self.place.ended(lambda: self.place.rollback(name, service), fault)
+        if isinstance(ended.error, RefusedError) and fault is None:
+            assert self.place.data(name) == before
+        if ended.well:
+            slugs = [f"{service}-deployment"] if service else sorted(before)
+            self.is_proven(name, slugs)
+
+    @rule(into=TARGETS)
+    @precondition(lambda self: bool(self.place.backups))
+    def restore_backup(self, into: str) -> None:
+        """Somebody restores the backup of the last promotion."""
+        if into in self.place.backups and self.place.backups[into].exists():
+            assert self.place.ended(lambda: self.place.restore_backup(into), None).well
+
+    @rule(name=NAMES)
+    def worker_goes(self, name: str) -> None:
+        """The worker of an environment is gone."""
+        self.place.hub.down.add(self.place.worker(name).id)
+
+    @rule(name=NAMES)
+    def worker_comes(self, name: str) -> None:
+        """The worker of an environment is there again."""
+        self.place.hub.connect(self.place.worker(name))
+
+    @invariant()
+    def live_revision_is_what_is_live(self) -> None:
+        """ConfigHub's live revision of every unit is, byte for byte, what is in the cluster."""
+        for name in ENVIRONMENTS:
+            client, live = self.place.hub.client(), self.place.live(name)
+            for slug, unit in self.place.units(name).items():
+                if unit.is_pending():
+                    revisions = {r.number: r.data for r in client.revision_list(unit)}
+                    assert revisions[unit.live_revision] == live[slug]
+                else:
+                    assert unit.data == live[slug]
+
+    @invariant()
+    def nothing_is_live_without_proof(self) -> None:
+        """Nothing is applied to staging or prod that no evidence, and no break-glass, spoke for."""
+        assert self.place.wrong == []
+
+    def ended_whole(self, target: str, before: dict[str, bytes], *, well: bool) -> None:
+        """A promotion that has ended arrived, or took itself back."""
+        now = self.place.data(target)
+        if well:
+            assert self.place.live(target) == now
+        elif now != before:  # prod, which was rolled back
+            assert now in [*self.place.proven[target], before] or self.place.live(target) == now
+
+    def everything_is_live(self, name: str) -> None:
+        """Every head of an environment is live."""
+        assert self.place.live(name) == self.place.data(name)
+
+    def is_proven(self, name: str, slugs: list[str]) -> None:
+        """These units of an environment are live, and as they were in one state that passed."""
+        live, data = self.place.live(name), self.place.data(name)
+        part = {slug: live[slug] for slug in slugs}
+        assert part == {slug: data[slug] for slug in slugs}
+        assert part in [{slug: s[slug] for slug in slugs} for s in self.place.proven[name]]
+
+    def teardown(self) -> None:
+        """Whatever had happened: every promotion can be taken back, and every environment too."""
+        try:
+            for name in ENVIRONMENTS:
+                self.place.hub.connect(self.place.worker(name))
+            for target in filter(self.place.is_under_way, UPSTREAM):
+                self.place.abort(target)
+                assert self.place.data(target) == self.place.before[target]
+                self.everything_is_live(target)
+            for name in ENVIRONMENTS:
+                ended = self.place.ended(functools.partial(self.place.rollback, name), None)
+                if ended.well:
+                    self.is_proven(name, sorted(self.place.data(name)))
+                else:
+                    assert isinstance(ended.error, RefusedError), ended.error
+            self.nothing_is_live_without_proof()
+        finally:
+            self.place.close()
+            shutil.rmtree(self.folder)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_history_ends_in_between(
+    part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is done, and whatever fails meanwhile: heads, live objects and proof agree."""
+    monkeypatch.setenv("TRADERX_GATE_KEY", str(tmp_path / "key.pem"))
+    machine = type(f"Histories{part}", (Histories,), {})
+    run_state_machine_as_test(
+        hypothesis.seed(SEED * PARTS + part)(machine),
+        settings=hypothesis.settings(
+            max_examples=HISTORIES // PARTS,
+            stateful_step_count=STEPS,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        ),
+    )
