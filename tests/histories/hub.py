@@ -56,10 +56,12 @@ class Fault:
         kind: `killed before`, `killed after`, `lost` (it has its effect, and no answer comes),
             `doubled` (it arrives twice; the second answer comes), or one of `NOT_CARRIED`.
         at: Which request, from the next one on; 0 is the next.
+        writes: Whether those that only read are not counted.
     """
 
     kind: str
     at: int
+    writes: bool
 
 
 class Hub(BaseAdapter):
@@ -111,9 +113,12 @@ class Hub(BaseAdapter):
         """Carry a request to the application, unless its fault is another one."""
         if self._dead:
             raise Killed
-        number, fault = self._carried, self._fault
+        fault = self._fault
+        if fault is None or (fault.writes and request.method == "GET"):
+            return self._carry(request)
+        number = self._carried
         self._carried += 1
-        if fault is None or fault.at != number:
+        if fault.at != number:
             return self._carry(request)
         if fault.kind in NOT_CARRIED:
             status, message = NOT_CARRIED[fault.kind]

@@ -4,7 +4,9 @@
 unless `TRADERX_HISTORIES_SEED` says otherwise.
 """
 
+import dataclasses
 import functools
+import itertools
 import os
 import shutil
 import tempfile
@@ -27,27 +29,30 @@ from traderx_gate.errors import RefusedError
 
 HISTORIES = int(os.environ.get("TRADERX_HISTORIES", "500"))
 SEED = int(os.environ.get("TRADERX_HISTORIES_SEED", "1"))
-PARTS = 10
+AT_A_TIME = 25
 STEPS = 8
 MOST_REQUESTS = 70
 """A promotion makes about fifty, and a rollback thirty."""
+MOST_WRITES = 12
+"""So many of them change something, at the most."""
 
 NAMES = st.sampled_from(ENVIRONMENTS)
 TARGETS = st.sampled_from(sorted(UPSTREAM))
 ONE_OR_ALL = st.sampled_from(["", *SERVICES])
+NEW = "new"
+"""A version that there never was."""
 VALUES = st.builds(
-    Value, service=st.sampled_from(SERVICES), field=st.just("replicas"), value=st.sampled_from("23")
-) | st.builds(
     Value,
     service=st.sampled_from(SERVICES),
     field=st.just("version"),
-    value=st.sampled_from(["v1", "v2", "v3", BAD, BAD_IN_PROD]),
+    value=st.sampled_from([NEW, NEW, NEW, "v1", BAD, BAD_IN_PROD]),
+) | st.builds(
+    Value, service=st.sampled_from(SERVICES), field=st.just("replicas"), value=st.sampled_from("23")
 )
-FAULTS = st.none() | st.builds(
-    Fault,
-    kind=st.sampled_from(["killed before", "killed after", "lost", "doubled", *NOT_CARRIED]),
-    at=st.integers(0, MOST_REQUESTS),
-)
+KINDS = st.sampled_from(["killed before", "killed after", "lost", "doubled", *NOT_CARRIED])
+FAULTS = st.builds(
+    Fault, kind=KINDS, at=st.integers(0, MOST_WRITES), writes=st.just(value=True)
+) | st.builds(Fault, kind=KINDS, at=st.integers(0, MOST_REQUESTS), writes=st.just(value=False))
 
 
 class Histories(RuleBasedStateMachine):
@@ -57,11 +62,33 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="traderx-history-"))
         self.place = Place(self.folder)
+        self.numbers = itertools.count(2)
+
+    def changed(self, value: Value) -> Value:
+        """Return a value, made a new one where it is to be one."""
+        if value.value != NEW:
+            return value
+        return dataclasses.replace(value, value=f"v{next(self.numbers)}")
 
     @rule(name=NAMES, value=VALUES)
     def edit(self, name: str, value: Value) -> None:
-        """Somebody changes a unit."""
-        self.place.edit(value, name)
+        """Somebody changes a unit, and leaves it at that."""
+        self.place.edit(self.changed(value), name)
+
+    @rule(name=NAMES, value=VALUES)
+    def change(self, name: str, value: Value) -> None:
+        """Somebody changes a unit, deploys it, and gathers evidence."""
+        self.place.edit(self.changed(value), name)
+        self.deploy(name, unverified=True, fault=None)
+        self.place.validate(name)
+
+    @rule(value=VALUES, into=TARGETS, fault=FAULTS)
+    def carry(self, value: Value, into: str, fault: Fault) -> None:
+        """A change of dev is to be carried on, as far as it goes."""
+        self.change("dev", value)
+        if into == "prod":
+            self.promote("staging", "", None)
+        self.promote(into, "", fault)
 
     @rule(name=NAMES, unverified=st.booleans(), fault=FAULTS)
     def deploy(self, name: str, *, unverified: bool, fault: Fault | None) -> None:
@@ -74,11 +101,6 @@ class Histories(RuleBasedStateMachine):
         if ended.well:
             assert not hindered
             self.everything_is_live(name)
-
-    @rule(name=NAMES)
-    def validate(self, name: str) -> None:
-        """Somebody gathers evidence."""
-        self.place.validate(name)
 
     @rule(into=TARGETS, only=ONE_OR_ALL, fault=FAULTS)
     def promote(self, into: str, only: str, fault: Fault | None) -> None:
@@ -123,14 +145,13 @@ class Histories(RuleBasedStateMachine):
             assert self.place.ended(lambda: self.place.restore_backup(into), None).well
 
     @rule(name=NAMES)
-    def worker_goes(self, name: str) -> None:
-        """The worker of an environment is gone."""
-        self.place.hub.down.add(self.place.worker(name).id)
-
-    @rule(name=NAMES)
-    def worker_comes(self, name: str) -> None:
-        """The worker of an environment is there again."""
-        self.place.hub.connect(self.place.worker(name))
+    def worker_goes_or_comes(self, name: str) -> None:
+        """The worker of an environment is gone, or there again."""
+        worker = self.place.worker(name)
+        if worker.id in self.place.hub.down:
+            self.place.hub.connect(worker)
+        else:
+            self.place.hub.down.add(worker.id)
 
     @invariant()
     def live_revision_is_what_is_live(self) -> None:
@@ -189,7 +210,7 @@ class Histories(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", range(HISTORIES // AT_A_TIME))
 def test_no_history_ends_in_between(
     part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,9 +218,9 @@ def test_no_history_ends_in_between(
     monkeypatch.setenv("TRADERX_GATE_KEY", str(tmp_path / "key.pem"))
     machine = type(f"Histories{part}", (Histories,), {})
     run_state_machine_as_test(
-        hypothesis.seed(SEED * PARTS + part)(machine),
+        hypothesis.seed(SEED * HISTORIES + part)(machine),
         settings=hypothesis.settings(
-            max_examples=HISTORIES // PARTS,
+            max_examples=AT_A_TIME,
             stateful_step_count=STEPS,
             database=None,
             deadline=None,

@@ -218,17 +218,19 @@ def _about_units(units: Mapping[str, UnitRevision]) -> Iterator[Reason]:
 def _newest(
     need: Need, candidates: Sequence[Candidate], subject: Subject
 ) -> tuple[Candidate | None, list[Reason]]:
-    """Return the newest evidence for exactly these revisions, and what is in doubt before it."""
-    against: list[Reason] = []
+    """Return the newest evidence for exactly these revisions, or why there is none.
+
+    One that cannot be read is not looked past: nobody knows what it said.
+    """
     other: Candidate | None = None
     for candidate in candidates:
         evidence = candidate.evidence
         if evidence is None:
             if candidate.kind == need.kind:
-                against.append(_unproven(candidate.run, f"cannot be read: {candidate.problem}"))
+                return None, [_unproven(candidate.run, f"cannot be read: {candidate.problem}")]
         elif evidence.kind == need.kind and evidence.environment == subject.environment:
             if is_of(evidence, subject.units or {}):
-                return candidate, against
+                return candidate, []
             other = other or candidate
     seen = "none at all"
     if other is not None and other.evidence is not None:
@@ -237,16 +239,11 @@ def _newest(
         moved = [slug for slug in sorted({*then, *now}) if then.get(slug) != now.get(slug)]
         was, has = then.get(moved[0], "absent"), now.get(moved[0], "absent")
         seen = f"{other.run} is of other revisions; {moved[0]} then: {was}; now: {has}"
-    against.append(
-        _unproven(
-            "",
-            f"there is no evidence of kind {need.kind} for what is live in "
-            f"{subject.environment.name}",
-            expected="evidence of exactly the live revisions",
-            seen=seen,
-        )
+    text = (
+        f"there is no evidence of kind {need.kind} for what is live in {subject.environment.name}"
     )
-    return None, against
+    expected = "evidence of exactly the live revisions"
+    return None, [_unproven("", text, expected=expected, seen=seen)]
 
 
 def _about_evidence(

@@ -102,6 +102,12 @@ def _failed(evidence: Evidence) -> Evidence:
 LATER = dataclasses.replace(GOOD, run="r2")
 
 
+def test_what_cannot_be_read_is_not_looked_past() -> None:
+    """While the newest evidence cannot be read, an older failure is no proof either way."""
+    decision = decide(of(None, "r2"), of(_failed(GOOD)))
+    assert (decision.verdict, len(decision.reasons)) == (Verdict.INCONCLUSIVE, 1)
+
+
 @pytest.mark.parametrize(
     ("newer", "verdict"),
     [
