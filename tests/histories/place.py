@@ -231,9 +231,14 @@ class Place:
         """Return the bytes of what is in the cluster, by slug."""
         return {slug: self.hub.live.get(unit.id, b"") for slug, unit in self.units(name).items()}
 
+    def under_way(self, name: str) -> dict[str, bytes]:
+        """Return what the units of a promotion that has not ended were before it; none for none."""
+        record = under_way.find(self.hub.client(), self.space(name))
+        return {slug: self.before[name][slug] for slug in record.before} if record else {}
+
     def is_under_way(self, name: str) -> bool:
         """Whether ConfigHub says that a promotion has not ended."""
-        return under_way.find(self.hub.client(), self.space(name)) is not None
+        return bool(self.under_way(name))
 
     # What a user does
 

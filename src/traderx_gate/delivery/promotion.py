@@ -110,15 +110,17 @@ def plan(
                 f"space {missing.space.slug} has no unit {slug}; make it with "
                 f"`traderx-gate install {missing.spec.name}`"
             )
-        began = under_way is not None and slug in under_way.before
+        began = under_way if under_way is not None and slug in under_way.before else None
         steps[slug] = _step(source.confighub, theirs[slug], ours[slug], began=began)
     return Plan(source=source.spec.name, target=target.spec.name, steps=steps)
 
 
-def _step(hub: ConfigHub, theirs: Unit, ours: Unit, *, began: bool) -> Step:
+def _step(hub: ConfigHub, theirs: Unit, ours: Unit, *, began: UnderWay | None) -> Step:
     if ours.upstream_unit_id != theirs.id:
         raise RefusedError(f"unit {ours.slug} is no clone of the one that would be promoted to it")
-    if not began and _has_an_edit(hub, ours):
+    if began is not None:
+        _require_no_edit_since(hub, ours, began)
+    elif _has_an_edit(hub, ours):
         raise RefusedError(
             f"unit {ours.slug}: its revision {ours.head_revision} is not live there "
             f"({ours.live_revision} is): it would go along without proof; roll it back or deploy it"
@@ -143,6 +145,24 @@ def _step(hub: ConfigHub, theirs: Unit, ours: Unit, *, began: bool) -> Step:
         conflicts=difference.conflicts(base, theirs.data, own, source=ours.slug),
         again=again,
     )
+
+
+def _require_no_edit_since(hub: ConfigHub, unit: Unit, began: UnderWay) -> None:
+    """Refuse to go on where a head holds what was not the promotion's doing.
+
+    Raises:
+        RefusedError: Somebody, or a refresh, made a revision since; names it.
+    """
+    for revision in hub.revision_list(unit):
+        ours = revision.source == "Upgrade" or (
+            revision.source == "Restore" and began.run in revision.description
+        )
+        if revision.number > began.before[unit.slug] and not ours:
+            by = f" by {revision.user}" if revision.user else ""
+            raise RefusedError(
+                f"unit {unit.slug}: its revision {revision.number} was made{by} since {began.run} "
+                "began, and would go along without proof; only abort takes it back"
+            )
 
 
 def _has_an_edit(hub: ConfigHub, unit: Unit) -> bool:

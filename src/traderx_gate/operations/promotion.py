@@ -197,7 +197,8 @@ class Promoter:
         """Promote what the preflight found, and nothing else.
 
         Raises:
-            DeliveryError: It did not get there. Before the first apply everything is as it was.
+            DeliveryError: It did not get there. Before the first apply everything is as it was;
+                one that is gone on with stays under way.
         """
         plan, hub, space = found.plan, self.target.confighub, self.target.space
         backup = Backup.of(plan.target, space, found.target_units)
@@ -219,7 +220,10 @@ class Promoter:
                 plan.source,
             )
         except BaseException as error:  # Ctrl-C too: nothing may be left half upgraded
-            self._take_back(record, error)
+            if going_on is None:
+                self._take_back(record, error)
+            elif isinstance(error, GateError):  # units may be live already: heads alone are no way
+                raise DeliveryError(f"{error}\n{self._ways()}") from error
             raise
         self.say(f"{plan.target}: approved by the evidence of {plan.source}")
         try:
@@ -285,17 +289,23 @@ class Promoter:
     def _failed_to_apply(self, error: GateError) -> NoReturn:
         """Say what a promotion that could not be applied leaves; raises in any case."""
         name = self.target.spec.name
-        ways = f"go on with `traderx-gate resume {name}`, or back with `traderx-gate abort {name}`"
         if not self.target.spec.confirmed:
-            raise DeliveryError(f"{error}\n{ways}") from error
+            raise DeliveryError(f"{error}\n{self._ways()}") from error
         self.say(f"{name}: {error}")
         try:
             decision = self.roll_back(
                 f"the promotion of {self.source.spec.name} could not be applied"
             )
         except GateError as worse:
-            raise DeliveryError(f"{error}\n{name} is not rolled back: {worse}\n{ways}") from error
+            raise DeliveryError(
+                f"{error}\n{name} is not rolled back: {worse}\n{self._ways()}"
+            ) from error
         raise DeliveryError(f"{error}\n{name} was rolled back: {decision.summary()}") from error
+
+    def _ways(self) -> str:
+        """Return what can be done with a promotion that has not ended."""
+        name = self.target.spec.name
+        return f"go on with `traderx-gate resume {name}`, or back with `traderx-gate abort {name}`"
 
     def _judge(self, found: Preflight, run: Run, heads: Mapping[str, int]) -> Promotion:
         decision = self.validate()
@@ -310,9 +320,11 @@ class Promoter:
             try:
                 self.roll_back(f"after the promotion of {self.source.spec.name}: {why}")
                 phase = Phase.ROLLED_BACK
-            except GateError as error:
+                under_way.clear(self.target.confighub, self.target.space)
+            except GateError as error:  # it stays under way: nothing else begins before it is back
                 self.say(f"{name}: not rolled back: {error}")
-        under_way.clear(self.target.confighub, self.target.space)
+        else:
+            under_way.clear(self.target.confighub, self.target.space)
         if verdict is not Verdict.PASS and phase is not Phase.ROLLED_BACK:
             self.say(f"{name}: promoted, and not proven: `traderx-gate rollback {name}` goes back")
         return Promotion(

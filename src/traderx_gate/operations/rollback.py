@@ -292,7 +292,9 @@ def carry_out(
     say(f"{name}: {len(after)} units are again {goal}")
     approval.approve(deployed, pinned=after)
     deploy(after)
-    under_way.clear(hub, space)
+    record = under_way.find(hub, space)
+    if record is not None and record.before.keys() <= after.keys():  # else some hang half way still
+        under_way.clear(hub, space)
     took_s = round((dt.datetime.now(dt.UTC) - began_at).total_seconds(), 1)
     say(f"{name}: rolled back in {took_s:.1f} s")
     decision = validate()

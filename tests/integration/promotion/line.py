@@ -12,6 +12,7 @@ from typing import Any
 from tests.run_cluster import RunCluster
 from traderx_gate import settings
 from traderx_gate.confighub import ConfigHub, Space, Unit
+from traderx_gate.delivery import under_way
 from traderx_gate.kube import Kube, ObjectRef, images_of
 from traderx_gate.settings import Settings
 
@@ -136,6 +137,14 @@ class Line:
     def read(self, kind: str, name: str, file: str) -> dict[str, Any]:
         """Return a JSON file of the newest run of a kind."""
         return dict(json.loads((self.newest(kind, name) / file).read_text()))
+
+    def is_installed(self, name: str) -> bool:
+        """Whether there is an environment of this name."""
+        return self.confighub.space_find(f"{PROJECT}-{name}") is not None
+
+    def is_under_way(self, name: str) -> bool:
+        """Whether a promotion to an environment has not ended."""
+        return under_way.find(self.confighub, self.space(name)) is not None
 
     def is_settled(self, name: str) -> bool:
         """Whether every unit's head is what is live."""
