@@ -23,7 +23,7 @@ from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import GateError
 from traderx_gate.operations import promotion, rollback
 from traderx_gate.operations.impact import Impact, Orders
-from traderx_gate.operations.promotion import Promoter
+from traderx_gate.operations.promotion import Phase, Promoter, Promotion
 from traderx_gate.policies import load_policy
 from traderx_gate.runs import Run
 from traderx_gate.verdict import (
@@ -120,10 +120,12 @@ class Ended:
     Attributes:
         error: What it was refused or failed with; None where it went well, or was killed.
         killed: Whether the process was killed.
+        rolled_back: Whether it was a promotion that rolled its target back.
     """
 
     error: GateError | None = None
     killed: bool = False
+    rolled_back: bool = False
 
     @property
     def well(self) -> bool:
@@ -148,6 +150,7 @@ class Place:
         wrong: What was applied without either.
         before: The heads' data before a promotion that did not end, by environment.
         backups: Backup files of promotions, by environment.
+        own: Service and field of each value that was changed there by hand, by environment.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -157,6 +160,7 @@ class Place:
         self.wrong: list[str] = []
         self.before: dict[str, dict[str, bytes]] = {}
         self.backups: dict[str, Path] = {}
+        self.own: dict[str, set[tuple[str, str]]] = {name: set() for name in ENVIRONMENTS}
         self.hub = Hub(self._applied)
         self.owners: dict[str, str] = {}
         self._numbers = itertools.count()
@@ -246,17 +250,18 @@ class Place:
         """Do something in a process of which one request meets a fault."""
         self.hub.arm(fault)
         try:
-            work()
+            done = work()
         except Killed:
             return Ended(killed=True)
         except GateError as error:
             return Ended(error=error)
         finally:
             self.hub.arm(None)
-        return Ended()
+        return Ended(rolled_back=isinstance(done, Promotion) and done.phase is Phase.ROLLED_BACK)
 
     def edit(self, value: Value, name: str) -> None:
         """Change a value of a service by hand."""
+        self.own[name].add((value.service, value.field))
         unit = self.units(name)[f"{value.service}-deployment"]
         data = with_value(unit.data, value)
         if data != unit.data:
@@ -335,7 +340,9 @@ class Place:
         run.write_decision(decision)
         return decision
 
-    def promote(self, source: str, target: str, *, only: str = "", going_on: bool = False) -> None:
+    def promote(
+        self, source: str, target: str, *, only: str = "", going_on: bool = False
+    ) -> Promotion:
         """Promote, or go on with a promotion that did not end."""
         promoter = self._promoter(source, target)
         record = under_way.find(promoter.target.confighub, promoter.target.space)
@@ -346,12 +353,12 @@ class Place:
             self.before[target] = {slug: u.data for slug, u in found.target_units.items()}
         run = runs.create(self.reports, f"{next(self._numbers):08}-promote-{target}-0000")
         self.backups[target] = run.path / promotion.BACKUP
-        promoter.carry_out(found, run, going_on=record if going_on else None)
+        return promoter.carry_out(found, run, going_on=record if going_on else None)
 
-    def resume(self, target: str) -> None:
+    def resume(self, target: str) -> Promotion:
         """Go on with a promotion that did not end."""
         services = self._concerned(target)
-        self.promote(UPSTREAM[target], target, only=services, going_on=True)
+        return self.promote(UPSTREAM[target], target, only=services, going_on=True)
 
     def _concerned(self, target: str) -> str:
         record = under_way.find(self.hub.client(), self.space(target))

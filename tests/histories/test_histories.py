@@ -25,7 +25,17 @@ from hypothesis.stateful import (
 )
 
 from tests.histories.hub import NOT_CARRIED, Fault
-from tests.histories.place import BAD, BAD_IN_PROD, ENVIRONMENTS, SERVICES, UPSTREAM, Place, Value
+from tests.histories.place import (
+    BAD,
+    BAD_IN_PROD,
+    ENVIRONMENTS,
+    SERVICES,
+    UPSTREAM,
+    Ended,
+    Place,
+    Value,
+    values_of,
+)
 from traderx_gate.errors import RefusedError
 
 HISTORIES = int(os.environ.get("TRADERX_HISTORIES", "500"))
@@ -112,7 +122,7 @@ class Histories(RuleBasedStateMachine):
             assert not hindered
         if not self.place.is_under_way(into):
             concerned = [f"{only}-deployment"] if only else sorted(before)
-            self.ended_whole(into, before, concerned if ended.well else ())
+            self.ended_whole(into, before, ended, concerned)
 
     @precondition(lambda self: any(map(self.place.is_under_way, UPSTREAM)))
     @rule(forward=st.booleans(), fault=FAULTS)
@@ -125,7 +135,7 @@ class Histories(RuleBasedStateMachine):
             if self.place.is_under_way(target):
                 continue
             if forward:
-                self.ended_whole(target, before, concerned if ended.well else ())
+                self.ended_whole(target, before, ended, concerned)
             else:
                 self.is_taken_back(target, concerned)
 
@@ -175,14 +185,20 @@ class Histories(RuleBasedStateMachine):
         assert self.place.wrong == []
 
     def ended_whole(
-        self, target: str, before: Mapping[str, bytes], arrived: Collection[str]
+        self, target: str, before: Mapping[str, bytes], ended: Ended, concerned: Collection[str]
     ) -> None:
-        """A promotion that has ended arrived with these units, or took itself back."""
+        """A promotion that has ended arrived with its units, or took itself back."""
         now, live = self.place.data(target), self.place.live(target)
-        if arrived:
-            assert {slug: live[slug] for slug in arrived} == {slug: now[slug] for slug in arrived}
-        else:
+        if not ended.well:
             assert now in [before, *self.place.proven[target]]
+            return
+        assert {slug: live[slug] for slug in concerned} == {slug: now[slug] for slug in concerned}
+        source = self.place.data(UPSTREAM[target])
+        for slug in () if ended.rolled_back else concerned:
+            arrived = values_of(now[slug])
+            for value in values_of(source[slug]):
+                own = (value.service, value.field) in self.place.own[target]
+                assert own or value in arrived, (target, value, arrived)
 
     def is_taken_back(self, target: str, before: Mapping[str, bytes]) -> None:
         """The units of a promotion are what they were before it, and live."""
