@@ -66,7 +66,11 @@ def small() -> Application:
     whole = application.load()
     services = tuple(
         dataclasses.replace(
-            whole.service(slug), units=(f"{slug}-deployment",), depends_on=(), calls=()
+            whole.service(slug),
+            units=(f"{slug}-deployment",),
+            depends_on=(),
+            calls=(),
+            restart_after=(),
         )
         for slug in SERVICES
     )

@@ -63,6 +63,7 @@ class Service:
         units: The units that deploy it, in the order in which they are applied.
         depends_on: Services that have to be healthy before it is deployed.
         calls: `service:port` of everything that its pods connect to.
+        restart_after: Services after whose start it has to be started again.
         singleton: Why a second pod breaks it; empty where none does (`reference/traderx.md` I23).
     """
 
@@ -72,6 +73,7 @@ class Service:
     units: tuple[str, ...]
     depends_on: tuple[str, ...]
     calls: tuple[str, ...]
+    restart_after: tuple[str, ...]
     singleton: str
     health: HealthContract
 
@@ -87,6 +89,7 @@ class Service:
             units=take.texts("units"),
             depends_on=tuple(take.optional("depends_on", list, [])),
             calls=tuple(take.optional("calls", list, [])),
+            restart_after=tuple(take.optional("restart_after", list, [])),
             singleton=take.optional("singleton", str, ""),
             health=HealthContract.from_table(
                 take.any("health", dict), where=f"{where} ({slug}).health"
@@ -194,11 +197,12 @@ class Application:
         )
         take.nothing_else()
         for service in application.services:
-            for other in service.depends_on:
-                if other not in application.slugs:
-                    raise ConfigurationError(
-                        f"{source}: service {service.slug}: depends_on: no service {other!r}"
-                    )
+            for name in ("depends_on", "restart_after"):
+                for other in getattr(service, name):
+                    if other not in application.slugs:
+                        raise ConfigurationError(
+                            f"{source}: service {service.slug}: {name}: no service {other!r}"
+                        )
             for call in service.calls:
                 if call.partition(":")[0] not in application.slugs:
                     raise ConfigurationError(

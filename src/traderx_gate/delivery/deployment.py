@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from traderx_gate import rights
 from traderx_gate.application import Application, Service
 from traderx_gate.application.catalogue import unit_slugs
-from traderx_gate.delivery import approval, schedule, worker_control
+from traderx_gate.delivery import approval, rollout_restart, schedule, worker_control
 from traderx_gate.delivery.explanation import explain
 from traderx_gate.delivery.service_rollout import apply, roll_out
 from traderx_gate.environment import DeployedEnvironment
@@ -97,6 +97,9 @@ def deploy(
     if outcome.failed:
         final = [slug for slug in application.final_units if slug in wanted]
         raise DeliveryError(_failure(deployed, outcome, then=final))
+    for service in application.services:
+        if any(other.slug in {service.slug, *service.restart_after} for other in concerned):
+            _restart_if_due(deployed, service, deadline, say)
     apply_in_turn(application.final_units, then=())
     return Rollout(
         environment=deployed.spec.name,
@@ -105,6 +108,18 @@ def deploy(
         services=tuple(outcome.done.values()),
         units={slug: unit.sha256 for slug, unit in units.items()},
     )
+
+
+def _restart_if_due(
+    deployed: DeployedEnvironment, service: Service, deadline: Deadline, say: Report
+) -> None:
+    if cause := rollout_restart.cause(deployed, service):
+        say(f"{service.slug}: restarting it, because {cause} was started after it")
+        try:
+            rollout_restart.carry_out(deployed, service, deadline)
+        except GateError as error:
+            raise DeliveryError(explain(deployed, service.slug, error)) from error
+        say(f"{service.slug}: restarted, and healthy")
 
 
 def apply_all(

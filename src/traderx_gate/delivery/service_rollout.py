@@ -123,6 +123,22 @@ def roll_out(
     applied_s = elapsed_s()
     await_replicas(deployed, service, deadline)
     ready_s = elapsed_s()
+    await_healthy(deployed, service, deadline)
+    return ServiceRollout(
+        service=service.slug,
+        began_s=began_s,
+        applied_s=applied_s,
+        ready_s=ready_s,
+        healthy_s=elapsed_s(),
+    )
+
+
+def await_healthy(deployed: DeployedEnvironment, service: Service, deadline: Deadline) -> None:
+    """Wait until a service answers as itself.
+
+    Raises:
+        NotReachedError: Time is over.
+    """
     until(
         polling(
             # the way to it may only now become known
@@ -133,13 +149,6 @@ def roll_out(
         lambda answer: answer.matches,
         what=f"{service.health.method} {service.health.path} to answer {service.health.status}",
         describe=lambda answer: answer.seen,
-    )
-    return ServiceRollout(
-        service=service.slug,
-        began_s=began_s,
-        applied_s=applied_s,
-        ready_s=ready_s,
-        healthy_s=elapsed_s(),
     )
 
 
