@@ -57,14 +57,16 @@ def main() -> int:
 
 def _delivered(options: argparse.Namespace) -> int:
     out = RESULTS / f"deliveries-{dt.datetime.now(dt.UTC):%Y-%m-%d}.json"
+    made = deliveries.Deliveries(out=out, seed=options.seed)
+    failed = False
     try:
-        made = deliveries.run(out, times=options.deliveries, kills=options.kills, seed=options.seed)
-    except (BenchError, GateError, OSError) as error:
-        print(f"campaign: {error}; results until then: {out}", file=sys.stderr)
-        return 1
+        deliveries.run(made, times=options.deliveries, kills=options.kills)
+    except (BenchError, GateError, OSError) as error:  # what was made until then still counts
+        print(f"campaign: {error}", file=sys.stderr)
+        failed = True
     made.show()
     print(f"results: {out}")
-    return int(not made.is_right())
+    return int(failed or not made.is_right())
 
 
 def _damaged(options: argparse.Namespace) -> int:

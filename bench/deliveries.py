@@ -102,7 +102,8 @@ class Deliveries:
     """What was delivered so far; on disk after each.
 
     Attributes:
-        out: The file of the results.
+        out: The file of the results; an older one is replaced.
+        seed: Of the instants of the kills.
         begun: The machine, as it was at the start.
     """
 
@@ -172,7 +173,7 @@ class Deliveries:
 
     def show(self) -> None:
         """Print the times, and how many came out right."""
-        times = Table("s", "n", "p50", "p95", "max", "p95's target", "", title="deliveries")
+        times = Table("seconds", "n", "p50", "p95", "max", "p95's target", "")
         for spread in self.spreads():
             times.add_row(*spread.cells())
         rates = Table("", "right", "95 % bounds")
@@ -188,20 +189,19 @@ def _rate(right: int, made: int) -> dict[str, Any]:
     return {"yes": right, "of": made, "at_least": round(lowest, 4), "at_most": round(highest, 4)}
 
 
-def run(out: Path, *, times: int, kills: int, seed: int = SEED) -> Deliveries:
+def run(made: Deliveries, *, times: int, kills: int) -> None:
     """Deliver; the results are on disk after each, so that a failure or Ctrl-C keeps them.
 
     Args:
-        out: The file of the results; an older one is replaced.
+        made: Where each is added.
         times: Rollbacks of one service, and as many of the environment.
         kills: Promotions that are killed.
-        seed: Of the instants of the kills.
 
     Raises:
         BenchError: What has to come before a delivery failed.
         GateError: ConfigHub or the cluster could not be looked at.
     """
-    made = Deliveries(out=out, seed=seed)
+    made.write()  # an older file of that name says nothing of this campaign
     with throwaway() as place:
         _set_up(place)
         with closing(place.confighub()) as hub:
@@ -210,7 +210,7 @@ def run(out: Path, *, times: int, kills: int, seed: int = SEED) -> Deliveries:
             if times:
                 _roll_back(made, place, observer, way, times)
             if kills:
-                chance = random.Random(seed)  # noqa: S311 - has to be the same again
+                chance = random.Random(made.seed)  # noqa: S311 - has to be the same again
                 scene = Kills(place=place, observer=observer, way=way, chance=chance)
                 for trial in track(
                     scene.made(kills, say=_say), description="kills", total=kills, console=CONSOLE
@@ -218,7 +218,6 @@ def run(out: Path, *, times: int, kills: int, seed: int = SEED) -> Deliveries:
                     made.kills.append(trial)
                     made.write()
                     _say(_killed(trial))
-    return made
 
 
 def _set_up(place: Throwaway) -> None:
