@@ -74,7 +74,9 @@ class Rollbacks:
         way: The states that staging was proven in.
         older: The data of the one.
         newer: The data of the other.
+        older_run: The latest run that proved the older one.
         newer_run: The latest run that proved the newer one.
+        is_sound: Whether the latest rollback went right.
     """
 
     place: Throwaway
@@ -82,36 +84,38 @@ class Rollbacks:
     way: Way
     older: Data
     newer: Data
+    older_run: str
     newer_run: str
+    is_sound: bool = True
 
     def of_services(self, times: int) -> Iterator[Rolled]:
         """Roll one service back and forth, then the next one."""
         for number in range(times):
             service = SERVICES[number // 2 % len(SERVICES)]
-            if number % 2:
-                yield self._rolled(service, to=self.newer_run, wanted=self.newer)
-            else:
-                self._come_to_newer()
-                own = set(load().service(service).units)
-                wanted = {
-                    slug: (self.older if slug in own else self.newer)[slug] for slug in self.newer
-                }
-                yield self._rolled(service, to="", wanted=wanted)
+            own = load().service(service).units
+            yield self._next(service, {**self.newer, **{slug: self.older[slug] for slug in own}})
 
     def of_environment(self, times: int) -> Iterator[Rolled]:
         """Roll all of it back and forth."""
-        for number in range(times):
-            if number % 2:
-                yield self._rolled("", to=self.newer_run, wanted=self.newer)
-            else:
-                self._come_to_newer()
-                yield self._rolled("", to="", wanted=self.older)
+        for _ in range(times):
+            yield self._next("", self.older)
+
+    def _next(self, service: str, back: Data) -> Rolled:
+        """Come from there to the newer state, else from the newer state to there."""
+        if self.is_sound and self.observer.data("staging") == back:
+            return self._rolled(service, to=self.newer_run, wanted=self.newer)
+        self._come_to_newer()
+        return self._rolled(service, to="", wanted=back)
 
     def _come_to_newer(self) -> None:
-        """Have the newer state where a rollback went wrong, or the last one was one back."""
-        if self.observer.standing("staging").faults(self.newer):
-            self.place.gate("rollback", "staging", "--to", self.newer_run)
-            self._proven()
+        """Have the newer state, sound: what went wrong may not count against the next one."""
+        if self.is_sound and not self.observer.standing("staging").faults(self.newer):
+            return
+        # By way of the older one: every pod is replaced.
+        for run in (self.older_run, self.newer_run):
+            self.place.gate("rollback", "staging", "--to", run)
+        self._proven()
+        self.is_sound = True
 
     def _rolled(self, service: str, *, to: str, wanted: Data) -> Rolled:
         words = ["rollback", "staging", *([service] if service else [])]
@@ -121,6 +125,7 @@ class Rollbacks:
         new = sorted(_runs(self.place, "rollback") - before)
         result = json.loads((self.place.reports / new[-1] / RESULT).read_text()) if new else {}
         faults = judged(ended, result, self.observer.standing("staging"), wanted)
+        self.is_sound = not faults
         if ended.code == 0:
             self._proven()
         return Rolled(service=service, words=words, ended=ended, result=result, faults=faults)
@@ -130,6 +135,8 @@ class Rollbacks:
         self.way.prove(data)
         if data == self.newer:
             self.newer_run = max(_runs(self.place, "validate"))
+        elif data == self.older:
+            self.older_run = max(_runs(self.place, "validate"))
 
 
 def _runs(place: Throwaway, kind: str) -> set[str]:
@@ -145,7 +152,7 @@ def prepared(
     Raises:
         BenchError: It was not brought there.
     """
-    older = observer.data("staging")
+    older, older_run = observer.data("staging"), max(_runs(place, "validate"))
     say("another state of every service")
     for service in SERVICES:
         place.gate("set-resources", "dev", service, "--memory", "72Mi", "--limit-factor", "8")
@@ -166,5 +173,6 @@ def prepared(
         way=way,
         older=older,
         newer=newer,
+        older_run=older_run,
         newer_run=max(_runs(place, "validate")),
     )
