@@ -2,7 +2,8 @@
 
 First clean validations, each of which has to be a PASS. What they say is a rate with its bound:
 with n of n right, the true rate is at least `0.05 ** (1 / n)`, with 95 % confidence. Then every
-damage of the tests, each alone (`bench.detection`).
+damage of the tests, each alone (`bench.detection`). Where they are asked for, deliveries come in
+between (`bench.deliveries`): rollbacks, and promotions that are killed.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from bench import detection
+from bench import deliveries, detection
 from bench.machine import machine
 from bench.throwaway import BenchError, Throwaway, throwaway
 from traderx_gate.checkout import TOOL_VERSION
@@ -30,6 +31,12 @@ def main() -> int:
     """Run the campaign; the exit code is 1 if any repetition was wrong, or could not be made."""
     parser = argparse.ArgumentParser(prog="make campaign", description=__doc__)
     parser.add_argument("--times", type=int, default=CLEAN_VALIDATIONS, help="clean validations")
+    parser.add_argument(
+        "--deliveries", type=int, default=0, help="rollbacks of one service, and of all (59)"
+    )
+    parser.add_argument("--kills", type=int, default=0, help="promotions that are killed (100)")
+    parser.add_argument("--seed", type=int, default=deliveries.SEED, help="of the kills' instants")
+    parser.add_argument("--no-damages", action="store_true", help="leave the damages out")
     parser.add_argument("--only", default="", help="damages whose name matches")
     parser.add_argument("--part", default="1/1", help="1/2: every second damage, from the first")
     parser.add_argument("--resume", action="store_true", help="damages that have no result yet")
@@ -37,8 +44,29 @@ def main() -> int:
     parser.add_argument("--policy", default="validate", help="that the damages are judged by")
     parser.add_argument("--out", type=Path, help="file of the damages' results")
     options = parser.parse_args()
+    delivers = bool(options.deliveries or options.kills)
+    if delivers and options.kubeconfig:
+        parser.error("deliveries are made on a cluster of their own: leave out --kubeconfig")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is taken down
-    return max(_clean(options.times) if options.times else 0, _damaged(options))
+    return max(
+        _clean(options.times) if options.times else 0,
+        _delivered(options) if delivers else 0,
+        0 if options.no_damages else _damaged(options),
+    )
+
+
+def _delivered(options: argparse.Namespace) -> int:
+    out = RESULTS / f"deliveries-{dt.datetime.now(dt.UTC):%Y-%m-%d}.json"
+    made = deliveries.Deliveries(out=out, seed=options.seed)
+    failed = False
+    try:
+        deliveries.run(made, times=options.deliveries, kills=options.kills)
+    except (BenchError, GateError, OSError) as error:  # what was made until then still counts
+        print(f"campaign: {error}", file=sys.stderr)
+        failed = True
+    made.show()
+    print(f"results: {out}")
+    return int(failed or not made.is_right())
 
 
 def _damaged(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,21 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A command that ended, well or not.
+
+    Attributes:
+        code: Its exit code; negative for the signal that ended it.
+        seconds: From its start to its end.
+        said: Everything it said, standard error too.
+    """
+
+    code: int
+    seconds: float
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Throwaway:
     """Where the measurements take place."""
 
@@ -37,14 +52,20 @@ class Throwaway:
         return self.root / "state"
 
     @property
+    def reports(self) -> Path:
+        """Where the runs of its commands lie."""
+        return self.root / "reports"
+
+    @property
     def environ(self) -> dict[str, str]:
         """The environment that keeps a command inside."""
         return {
             **os.environ,
             "BIN": str(Path(sys.executable).parent),
             "TMPDIR": str(self.root),
+            "TRADERX_GATE_LOGS": str(self.root / "logs"),
             "TRADERX_GATE_KEY": str(self.root / "key.pem"),
-            "TRADERX_GATE_REPORTS": str(self.root / "reports"),
+            "TRADERX_GATE_REPORTS": str(self.reports),
             "TRADERX_GATE_STATE": str(self.state),
             "TRADERX_PROJECT": "bench",
         }
@@ -74,6 +95,35 @@ class Throwaway:
     def gate(self, *words: str) -> float:
         """Run a `traderx-gate` command; returns its seconds."""
         return self.time(sys.executable, "-c", MAIN, *words)
+
+    def ended(self, *words: str, kill_after_s: float = TIMEOUT_S) -> Ended:
+        """Run a `traderx-gate` command to its end, whatever that is.
+
+        Args:
+            words: The command and its arguments.
+            kill_after_s: It is ended by SIGKILL where it has not ended by then.
+        """
+        # A file and no pipe: what it started may outlive it for a moment, and hold a pipe open.
+        with tempfile.TemporaryFile(dir=self.root) as said:
+            started = time.monotonic()
+            process = subprocess.Popen(
+                [sys.executable, "-c", MAIN, *words],
+                cwd=ROOT,
+                env={**self.environ, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                with suppress(subprocess.TimeoutExpired):  # it is killed then, as was asked for
+                    process.wait(kill_after_s)
+            finally:
+                process.kill()
+                process.wait(TIMEOUT_S)
+            seconds = time.monotonic() - started
+            said.seek(0)
+            text = said.read().decode(errors="replace")
+        return Ended(code=process.returncode, seconds=seconds, said=text)
 
     @contextmanager
     def running(self, *words: str) -> Iterator[None]:
