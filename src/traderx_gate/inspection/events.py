@@ -9,6 +9,10 @@ from traderx_gate.verdict import Observation
 
 WINDOW = dt.timedelta(minutes=10)
 """How far back warnings count."""
+REPAIRED = "is not allocated; repairing"
+"""The API server says that of a Service whose ClusterIP its informer has not seen allocated yet,
+and allocates it (`repairip.go`, Kubernetes 1.37): seen of Services a second old. That they have
+their addresses is claimed by `endpoints.lead_to_the_ready_pods`."""
 
 
 def warnings(
@@ -37,7 +41,7 @@ def warnings(
     for event in events:
         read += 1
         at = _last(event)
-        if event.get("type") != "Warning" or at is None:
+        if event.get("type") != "Warning" or at is None or _is_repaired(event):
             continue
         about = event.get("involvedObject") or event.get("regarding") or {}
         start: dt.datetime | None = all_ready
@@ -62,6 +66,11 @@ def warnings(
         seen=f"{read} read",
         met=True,
     )
+
+
+def _is_repaired(event: Manifest) -> bool:
+    told = str(event.get("message") or event.get("note") or "")
+    return event.get("reason") == "ClusterIPNotAllocated" and told.endswith(REPAIRED)
 
 
 def _last(event: Manifest) -> dt.datetime | None:

@@ -16,19 +16,6 @@ def line(cluster: RunCluster) -> Iterator[Line]:
     folder.mkdir(exist_ok=True)
     with turn(cluster.state.parent, "line"):
         line = Line.opened(cluster, folder)
-        _make_good(line)
+        line.make_good()
         yield line
         line.confighub.close()
-
-
-def _make_good(line: Line) -> None:
-    """Make of what an earlier test left a line of which all is live and proven."""
-    if not line.is_installed("staging"):
-        line.must("install", "staging")
-    if line.is_under_way("staging"):
-        line.must("abort", "staging")
-    if line.run("gate", "dev").returncode != 0:
-        line.must("deploy", "dev")
-        line.must("validate", "dev")
-    if not line.is_settled("staging"):
-        line.must("promote", "dev", "staging")

@@ -4,10 +4,10 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.run_cluster import RunCluster
 from traderx_gate import settings
@@ -22,6 +22,7 @@ COMMAND = (sys.executable, "-c", "from traderx_gate.cli import main; main()")
 COMMAND_TIMEOUT_S = 180
 
 Done = subprocess.CompletedProcess[str]
+Running: TypeAlias = "subprocess.Popen[str]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +31,12 @@ class Line:
 
     Attributes:
         environ: The environment of its commands.
-        reports: Where its runs lie.
+        folder: Where its files lie.
         settings: The same, for what is called and not run.
     """
 
     environ: Mapping[str, str]
-    reports: Path
+    folder: Path
     settings: Settings
     kube: Kube
     confighub: ConfigHub
@@ -49,7 +50,7 @@ class Line:
                 **cluster.environ(folder, project=PROJECT),
                 "TRADERX_NAMESPACES": NAMESPACES,
             },
-            reports=folder / "reports",
+            folder=folder,
             settings=settings.resolve(
                 cluster="embedded",
                 project=PROJECT,
@@ -61,6 +62,11 @@ class Line:
             kube=Kube.from_kubeconfig(cluster.kubeconfig),
             confighub=ConfigHub.from_token_file(hub["url"], Path(hub["token_file"])),
         )
+
+    @property
+    def reports(self) -> Path:
+        """Where its runs lie."""
+        return self.folder / "reports"
 
     def run(self, *words: str, **variables: str) -> Done:
         """Run a command without a terminal."""
@@ -80,27 +86,30 @@ class Line:
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done
 
-    def killed_at(self, line: str, *words: str, number: int = signal.SIGKILL) -> list[str]:
-        """Run a command and end it as soon as it says a line; returns what it had said."""
-        child = subprocess.Popen(
+    def killed_at(self, line: str, *words: str, number: int = signal.SIGKILL) -> None:
+        """Run a command and end it as soon as it says a line."""
+        self.met_at(line, lambda child: child.send_signal(number), *words)
+
+    def met_at(self, line: str, act: Callable[[Running], object], *words: str) -> Done:
+        """Run a command, and do something as soon as it says a line."""
+        with subprocess.Popen(
             [*COMMAND, *words],
             env={**self.environ, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        said = []
-        assert child.stdout is not None
-        for text in child.stdout:
-            said.append(text.rstrip())
-            if line in text:
-                child.send_signal(number)
-                break
-        child.stdout.read()
-        child.communicate(timeout=COMMAND_TIMEOUT_S)
-        assert any(line in text for text in said), said
-        return said
+        ) as child:
+            assert child.stdout is not None
+            said = []
+            for text in child.stdout:
+                said.append(text)
+                if line in text:
+                    act(child)
+                    break
+            rest, error = child.communicate(timeout=COMMAND_TIMEOUT_S)
+        assert any(line in text for text in said), (said, error)
+        return Done(child.args, child.returncode, "".join([*said, rest]), error)
 
     def space(self, name: str) -> Space:
         """Return the space of an environment as it is now."""
@@ -149,3 +158,15 @@ class Line:
     def is_settled(self, name: str) -> bool:
         """Whether every unit's head is what is live."""
         return all(u.head_revision == u.live_revision for u in self.units(name).values())
+
+    def make_good(self) -> None:
+        """Make of what an earlier test left a line of which all is live and proven."""
+        if not self.is_installed("staging"):
+            self.must("install", "staging")
+        if self.is_under_way("staging"):
+            self.must("abort", "staging")
+        if self.run("gate", "dev").returncode != 0:
+            self.must("deploy", "dev")
+            self.must("validate", "dev")
+        if not self.is_settled("staging"):
+            self.must("promote", "dev", "staging")

@@ -21,7 +21,7 @@ def _other(line: Line) -> str:
     return "v1.2.2" if line.live_image("dev", "web-gui").endswith("v1.2.3") else "v1.2.3"
 
 
-def _change_dev(line: Line) -> str:
+def change_dev(line: Line) -> str:
     """Have dev run another version of the web page than staging, proven; returns the version."""
     running, theirs = (line.live_image(name, "web-gui") for name in ("dev", "staging"))
     if running != theirs:  # an earlier test did not promote it
@@ -90,7 +90,7 @@ def test_change_is_promoted_and_rolled_back(line: Line) -> None:
 )
 def test_killed_promotion_is_taken_back(line: Line, said: str, number: int) -> None:
     """A promotion that is killed at any step holds up all else until it is taken back whole."""
-    _change_dev(line)
+    change_dev(line)
     before, image = line.data("staging"), line.live_image("staging", "web-gui")
     line.killed_at(said, "promote", "dev", "staging", number=number)
     if number == signal.SIGINT:  # it has taken itself back, and applied nothing
@@ -109,7 +109,7 @@ def test_killed_promotion_is_taken_back(line: Line, said: str, number: int) -> N
 
 def test_killed_promotion_is_gone_on_with(line: Line) -> None:
     """A promotion that was killed while it applied comes to its end by `resume`, proven."""
-    version = _change_dev(line)
+    version = change_dev(line)
     line.killed_at("namespace: applied", "promote", "dev", "staging")
     line.must("resume", "staging")
     assert line.live_image("staging", "web-gui") == f"{IMAGE}:{version}"
@@ -129,7 +129,7 @@ def test_unit_edited_meanwhile_stops_it(
     monkeypatch.setenv("TRADERX_GATE_KEY", line.environ["TRADERX_GATE_KEY"])
     before = line.data("staging")
     images = line.live_image("staging", "web-gui")
-    _change_dev(line)
+    change_dev(line)
     edited: list[int] = []
 
     def say(text: str) -> None:
@@ -173,7 +173,7 @@ def _promoter(line: Line, say: Say) -> Promoter:
 
 def test_backup_is_restored(line: Line) -> None:
     """The backup of a promotion brings its target's units back, which can be promoted to again."""
-    version = _change_dev(line)
+    version = change_dev(line)
     before, image = line.data("staging"), line.live_image("staging", "web-gui")
     line.must("promote", "dev", "staging")
     assert line.data("staging") != before

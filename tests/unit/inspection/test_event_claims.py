@@ -88,6 +88,27 @@ def test_event_that_does_not_count(event: dict[str, Any], ready: dt.datetime) ->
     assert told(event, ready) == []
 
 
+def cluster_ip(message: str) -> dict[str, Any]:
+    """A warning about the address of a Service that is there."""
+    about = {"kind": "Service", "name": "web", "namespace": "shop"}
+    return warning(reason="ClusterIPNotAllocated", message=message, involvedObject=about)
+
+
+@pytest.mark.parametrize(
+    ("message", "counts"),
+    [
+        ("Cluster IP [IPv4]: 10.0.1.1 is not allocated; repairing", False),
+        (
+            "the ClusterIP [IPv4]: 10.0.1.1 for Service shop/web has a wrong reference; repairing",
+            True,
+        ),
+    ],
+)
+def test_address_of_a_new_service_is_no_trouble(message: str, *, counts: bool) -> None:
+    """That the API server allocates an address late is not told, that two had one is."""
+    assert bool(told(cluster_ip(message))) == counts
+
+
 LATER = dt.datetime(2026, 11, 24, 11, 59, 30, tzinfo=dt.UTC)
 
 
