@@ -17,7 +17,6 @@ from traderx_gate.waiting import Deadline, polling, until
 
 DEADLINE_S = 60.0
 FIRE = (
-    ("confighub", "units upgraded"),
     ("confighub", "namespace: applied"),
     ("kube-apiserver", "namespace: applied"),
     (f"worker-{PROJECT}-staging", "namespace: applied"),
@@ -36,7 +35,7 @@ def own(tmp_path: Path) -> Iterator[RunCluster]:
 
 def process(cluster: RunCluster, name: str) -> int | None:
     """Return the number of a process of a cluster; None while it does not run."""
-    status = read_status(State(cluster.state))
+    status = read_status(State.at(cluster.state))
     assert status is not None
     (found,) = (one for one in status.processes if one.name == name)
     return found.pid if found.state == "running" else None
@@ -76,7 +75,7 @@ def test_promotion_is_ended_whole(own: RunCluster, tmp_path: Path) -> None:
         )
         await_another(own, name, killed[0])
         if line.is_under_way("staging"):
-            assert (done.returncode, "traderx-gate resume staging" in done.stderr) == (1, True)
+            assert (done.returncode, "traderx-gate abort staging" in done.stderr) == (1, True)
             line.must("resume", "staging")
         elif done.returncode != 0:
             assert line.data("staging") == before

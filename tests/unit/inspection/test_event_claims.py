@@ -99,7 +99,7 @@ def cluster_ip(message: str) -> dict[str, Any]:
     [
         ("Cluster IP [IPv4]: 10.0.1.1 is not allocated; repairing", False),
         (
-            "the ClusterIP [IPv4]: 10.0.1.1 for Service shop/web has a wrong reference; repairing",
+            "the ClusterIP [IPv4]: 10.0.1.1 for Service a/b has a wrong reference; repairing",
             True,
         ),
     ],
