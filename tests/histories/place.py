@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import functools
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ def data_of(slug: str) -> bytes:
     ).encode()
 
 
+@functools.cache
 def values_of(data: bytes) -> frozenset[Value]:
     """Return the values that a unit's data holds; none of the namespace."""
     body = yaml.safe_load(data)
@@ -168,6 +170,8 @@ class Place:
         self.hub = Hub(self._applied)
         self.owners: dict[str, str] = {}
         self._numbers = itertools.count()
+        self._observer = self.hub.client()
+        self._spaces: dict[str, Space] = {}
         self._install()
 
     def close(self) -> None:
@@ -184,6 +188,7 @@ class Place:
         upstream: dict[str, Unit] = {}
         for name in ENVIRONMENTS:
             space = hub.space_create(f"{PROJECT}-{name}", labels={"environment": name})
+            self._spaces[name] = space
             self.hub.connect(hub.worker_create(space, WORKER))
             (target,) = hub.target_list(space)
             made = {
@@ -216,20 +221,14 @@ class Place:
             confighub=self.hub.client(),
         )
 
-    def space(self, name: str) -> Space:
-        """Return an environment's space."""
-        found = self.hub.client().space_find(f"{PROJECT}-{name}")
-        assert found is not None
-        return found
-
     def worker(self, name: str) -> Worker:
         """Return an environment's worker."""
-        (found,) = self.hub.client().worker_list(self.space(name))
+        (found,) = self._observer.worker_list(self._spaces[name])
         return found
 
     def units(self, name: str) -> dict[str, Unit]:
         """Return an environment's units, by slug."""
-        return {unit.slug: unit for unit in self.hub.client().unit_list(self.space(name))}
+        return {unit.slug: unit for unit in self._observer.unit_list(self._spaces[name])}
 
     def data(self, name: str) -> dict[str, bytes]:
         """Return the data of the heads of an environment, by slug."""
@@ -241,7 +240,7 @@ class Place:
 
     def under_way(self, name: str) -> dict[str, bytes]:
         """Return what the units of a promotion that has not ended were before it; none for none."""
-        record = under_way.find(self.hub.client(), self.space(name))
+        record = under_way.find(self._observer, self._spaces[name])
         return {slug: self.before[name][slug] for slug in record.before} if record else {}
 
     def is_under_way(self, name: str) -> bool:
@@ -365,7 +364,7 @@ class Place:
         return self.promote(UPSTREAM[target], target, only=services, going_on=True)
 
     def _concerned(self, target: str) -> str:
-        record = under_way.find(self.hub.client(), self.space(target))
+        record = under_way.find(self._observer, self._spaces[target])
         if record is None or record.before.keys() >= self.units(target).keys():
             return ""
         (service,) = {owner.slug for u in record.before if (owner := APPLICATION.owner(u))}
@@ -400,7 +399,7 @@ class Place:
         """Restore the backup of the last promotion to an environment."""
         path = self.backups[name]
         kept = backup.Backup.parse(path.read_bytes(), source=path.name)
-        backup.restore(self.hub.client(), self.space(name), kept)
+        backup.restore(self.hub.client(), self._spaces[name], kept)
 
     def _promoter(self, source: str, target: str) -> Promoter:
         return Promoter(

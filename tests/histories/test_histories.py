@@ -171,13 +171,13 @@ class Histories(RuleBasedStateMachine):
     def live_revision_is_what_is_live(self) -> None:
         """ConfigHub's live revision of every unit is, byte for byte, what is in the cluster."""
         for name in ENVIRONMENTS:
-            client, live = self.place.hub.client(), self.place.live(name)
-            for slug, unit in self.place.units(name).items():
+            for unit in self.place.units(name).values():
+                live = self.place.hub.live[unit.id]
                 if unit.is_pending():
-                    revisions = {r.number: r.data for r in client.revision_list(unit)}
-                    assert revisions[unit.live_revision] == live[slug]
+                    history = self.place.hub.client().revision_list(unit)
+                    assert live == next(r.data for r in history if r.number == unit.live_revision)
                 else:
-                    assert unit.data == live[slug]
+                    assert live == unit.data
 
     @invariant()
     def nothing_is_live_without_proof(self) -> None:
