@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from traderx_gate import environment_lock, settings
-from traderx_gate.application import load
+from traderx_gate.application import EnvironmentSpec, load
 from traderx_gate.checkout import locks
+from traderx_gate.errors import RefusedError
 from traderx_gate.settings import Settings
 
 
@@ -57,6 +58,9 @@ Unverified = Annotated[
 ]
 Reason = Annotated[
     str | None, typer.Option(help="why without proof; kept, and shown until the next PASS")
+]
+YesReally = Annotated[
+    str | None, typer.Option(help="the name of prod, typed beforehand: nobody is asked")
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
@@ -148,3 +152,26 @@ def lock(project: str, environment: str) -> contextlib.AbstractContextManager[No
     """Return the lock of a project's environment, in the name of this command."""
     command = " ".join(["traderx-gate", *sys.argv[1:]])
     return environment_lock.held(locks(), project, environment, command=command)
+
+
+def require_confirmed(spec: EnvironmentSpec, given: str | None, what: str) -> None:
+    """Have the name of an environment typed that asks for it.
+
+    Raises:
+        RefusedError: It was not typed, or there is nobody to type it.
+    """
+    name = spec.name
+    if not spec.confirmed:
+        return
+    if given is None:
+        if not sys.stdin.isatty():
+            raise RefusedError(
+                f"{name} has to be confirmed at a terminal, or with --yes-really {name}; nothing "
+                "was changed"
+            )
+        try:
+            given = typer.prompt(f"Type {name} to {what}")
+        except typer.Abort as error:  # Ctrl-C
+            raise RefusedError(f"{name} was not confirmed; nothing was changed") from error
+    if given != name:
+        raise RefusedError(f"{given!r} is not {name!r}; nothing was changed")

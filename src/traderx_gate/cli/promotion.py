@@ -1,7 +1,6 @@
 """Commands that carry revisions forward and back: gate, verify, promote, rollback, and more."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -22,7 +21,9 @@ from traderx_gate.cli.options import (
     Reason,
     Systems,
     Unverified,
+    YesReally,
     lock,
+    require_confirmed,
     with_systems,
 )
 from traderx_gate.cli.validation import show_reason, validated
@@ -64,9 +65,6 @@ def _policies(incomplete: str) -> list[str]:
 Policy = Annotated[
     str | None,
     typer.Option(help="promotion policy (default: the source's own)", autocompletion=_policies),
-]
-YesReally = Annotated[
-    str | None, typer.Option(help="the name of prod, typed beforehand: nobody is asked")
 ]
 
 
@@ -182,7 +180,7 @@ def promote(
         if dry_run:
             typer.echo("nothing was changed: --dry-run", err=as_json)
             return
-        _require_confirmed(spec, yes_really, f"promote {source} to it")
+        require_confirmed(spec, yes_really, f"promote {source} to it")
         _revive(resolved, promoter.target, say)
         done = _carried_out(promoter, found, say)
     _end_promotion(done, as_json=as_json)
@@ -228,7 +226,7 @@ def resume(
             }
             whole = record.before.keys() >= target.units().keys()
             found = promoter.preflight(only=() if whole else sorted(services), going_on=record)
-        _require_confirmed(target.spec, yes_really, "go on with its promotion")
+        require_confirmed(target.spec, yes_really, "go on with its promotion")
         _revive(resolved, target, say)
         done = _carried_out(promoter, found, say, going_on=record)
     _end_promotion(done, as_json=as_json)
@@ -243,7 +241,7 @@ def abort(environment: Environment, *, systems: Systems, yes_really: YesReally =
         deploy = _deploying(resolved, environment, say)
         target = resolved.connect(environment)
         record = _under_way(target)
-        _require_confirmed(target.spec, yes_really, "take its promotion back")
+        require_confirmed(target.spec, yes_really, "take its promotion back")
         _revive(resolved, target, say)
         promoting.abort(target, record, say=say, deploy=deploy)
         say(f"{environment}: {record.run} is taken back")
@@ -277,7 +275,7 @@ def rollback(
         command=" ".join(["rollback", environment, *([service] if service else [])]),
     )
     resolved = systems.resolve()
-    _require_confirmed(load().environment(environment), yes_really, "roll it back")
+    require_confirmed(load().environment(environment), yes_really, "roll it back")
     with (
         lock(resolved.project, environment),
         transcript.kept("rollback", environment, quiet=as_json) as say,
@@ -463,29 +461,6 @@ def _soak(spec: EnvironmentSpec, checks: int | None, every_s: float | None) -> S
         checks=spec.soak.checks if checks is None else checks,
         every_s=spec.soak.every_s if every_s is None else every_s,
     )
-
-
-def _require_confirmed(spec: EnvironmentSpec, given: str | None, what: str) -> None:
-    """Have the name of an environment typed that asks for it.
-
-    Raises:
-        RefusedError: It was not typed, or there is nobody to type it.
-    """
-    name = spec.name
-    if not spec.confirmed:
-        return
-    if given is None:
-        if not sys.stdin.isatty():
-            raise RefusedError(
-                f"{name} has to be confirmed at a terminal, or with --yes-really {name}; nothing "
-                "was changed"
-            )
-        try:
-            given = typer.prompt(f"Type {name} to {what}")
-        except typer.Abort as error:  # Ctrl-C
-            raise RefusedError(f"{name} was not confirmed; nothing was changed") from error
-    if given != name:
-        raise RefusedError(f"{given!r} is not {name!r}; nothing was changed")
 
 
 def _say_plan(found: Preflight, *, echo: bool) -> None:

@@ -163,7 +163,14 @@ class BlueGreen:
 
     def _lead(self, to: Service, stream: HealthStream | None = None) -> bool:
         interruption.check()
-        changed = lead(self.deployed, self.change.service, to, self._deadline(), stream=stream)
+        changed = lead(
+            self.deployed,
+            self.change.service,
+            to,
+            self._deadline(),
+            approves=self.change.approves,
+            stream=stream,
+        )
         if changed:
             self.report(f"{self._slug}: the traffic is led to {to.slug}")
         return changed
@@ -180,7 +187,14 @@ class BlueGreen:
             unit = self.deployed.confighub.unit_update(unit, data, change=change)
         deviation, wake = (stream.deviation, stream.wake) if stream else (nothing, None)
         if unit.is_pending():
-            apply(self.deployed, unit, deadline, service, deviation=deviation)
+            apply(
+                self.deployed,
+                unit,
+                deadline,
+                service,
+                deviation=deviation,
+                approves=self.change.approves,
+            )
         await_replicas(self.deployed, service, deadline, deviation=deviation, wake=wake)
 
     def _image(self) -> str:

@@ -1,5 +1,6 @@
 """What blue-green asks before the first effect: may the service have a green, and is it well."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from traderx_gate import traderx
@@ -108,7 +109,7 @@ def to_take_back(
             f"the blue-green of {slug} that is under way is to {begun.change.version}, not "
             f"{version}; name that one"
         )
-    return deployed, begun.change
+    return deployed, replace(begun.change, approves=True)  # what it goes back to was live
 
 
 def _connected(
@@ -123,24 +124,26 @@ def _connected(
             units[one] for one in (*service.units, *green_of(service).units) if one in units
         ]
         under_way.require_none(deployed.confighub, deployed.space, environment)
-        _require_no_gate(deployed)
-        approval.require_open(deployed, involved)
+        _require_no_other_gate(deployed, involved)
         _require_worker(deployed, units[service.units[0]])
     return deployed, service
 
 
-def _require_no_gate(deployed: DeployedEnvironment) -> None:
-    """Refuse where new revisions are held back: blue-green makes some, and can open no gate."""
+def is_held_back(deployed: DeployedEnvironment) -> bool:
+    """Whether ConfigHub holds back every revision that nobody approved, such as those made here."""
     triggers = deployed.confighub.trigger_list(deployed.space)
-    gates = [f"{one.slug}/{one.function}" for one in triggers if one.function == approval.FUNCTION]
-    if deployed.spec.needs_approval and not gates:  # somebody removed what keeps it
-        gates = [f"{approval.TRIGGER}/{approval.FUNCTION}"]
-    if gates:
-        raise RefusedError(
-            f"apply gate {', '.join(gates)} of {deployed.space.slug} holds back every revision "
-            f"that blue-green would make there; `traderx-gate promote {deployed.spec.upstream} "
-            f"{deployed.spec.name}` brings versions with proof"
-        )
+    return deployed.spec.needs_approval or any(
+        one.function == approval.FUNCTION for one in triggers
+    )
+
+
+def _require_no_other_gate(deployed: DeployedEnvironment, involved: Iterable[Unit]) -> None:
+    """Refuse where something else than a missing approval holds a unit back."""
+    approvable = f"/{approval.FUNCTION}"
+    approval.require_open(
+        deployed,
+        [unit for unit in involved if any(not g.endswith(approvable) for g in unit.apply_gates)],
+    )
 
 
 def _require_worker(deployed: DeployedEnvironment, unit: Unit) -> None:

@@ -40,12 +40,15 @@ class Change:
         green: What carries the traffic meanwhile.
         before: The image that blue had.
         after: The image that green has, and blue gets.
+        approves: Whether the revisions that it makes may be approved, where ConfigHub holds them
+            back: for the one after there is proof, or break-glass; the one before was live.
     """
 
     service: Service
     green: Service
     before: str
     after: str
+    approves: bool = False
 
     @classmethod
     def wanted(

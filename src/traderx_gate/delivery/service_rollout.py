@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from traderx_gate import traderx
 from traderx_gate.application import Service
 from traderx_gate.confighub import Operation, Unit, UnitEvent
+from traderx_gate.delivery import approval
 from traderx_gate.environment import DeployedEnvironment
 from traderx_gate.errors import DeliveryError
 from traderx_gate.kube import Deployment, Pod
@@ -204,6 +205,7 @@ def apply(
     *,
     revision: int | None = None,
     deviation: Deviation = nothing,
+    approves: bool = False,
 ) -> None:
     """Apply a unit and wait until the worker has ended the operation, or never can.
 
@@ -214,12 +216,15 @@ def apply(
         service: Whose pods the unit makes, if it makes any.
         revision: The one that has to be its head; whatever is, where it is left out.
         deviation: Says why to wait no longer, though the worker may get there.
+        approves: Whether it may be approved, where ConfigHub holds it back.
 
     Raises:
         NotReachedError: Time is over, the service's pods cannot become ready, or there is a
             deviation.
         DeliveryError: The worker could not apply it, or another revision was its head.
     """
+    if approves:
+        approval.approve(deployed, pinned={unit.slug: unit.head_revision})
     operation = deployed.confighub.unit_apply(unit)
     if revision is not None and operation.revision != revision:
         raise DeliveryError(

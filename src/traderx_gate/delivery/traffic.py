@@ -43,6 +43,7 @@ def lead(
     to: Service,
     deadline: Deadline,
     *,
+    approves: bool = False,
     stream: HealthStream | None = None,
 ) -> bool:
     """Lead a service's traffic to the pods of a colour, unless it goes there.
@@ -55,6 +56,7 @@ def lead(
         service: Whose traffic.
         to: The colour.
         deadline: Until when.
+        approves: Whether the change may be approved, where ConfigHub holds it back.
         stream: What ends the wait at its first wrong answer.
 
     Returns:
@@ -72,7 +74,7 @@ def lead(
         unit = deployed.confighub.unit_update(unit, data, change=change)
     is_changed = unit.is_pending()
     if is_changed:
-        apply(deployed, unit, deadline, deviation=deviation)
+        apply(deployed, unit, deadline, deviation=deviation, approves=approves)
     until(
         deployed.kube.watch(
             [("discovery.k8s.io/v1", "EndpointSlice"), ("v1", "Pod")],

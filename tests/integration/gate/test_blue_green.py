@@ -364,7 +364,7 @@ def test_refuses_without_a_worker(gate: Gate) -> None:
 
 
 def test_refuses_where_a_gate_would_hold_green(gate: Gate) -> None:
-    """An apply gate of the space is named before anything is made that it would hold back."""
+    """Where ConfigHub asks for approval, and nothing can speak for the version, that is said."""
     before = seen(gate)
     trigger = gate.confighub.trigger_create(
         space(gate), "proof", "is-approved", {"num-approvers": 1}
@@ -374,4 +374,4 @@ def test_refuses_where_a_gate_would_hold_green(gate: Gate) -> None:
     finally:
         gate.confighub.trigger_delete(trigger)
     assert (done.returncode, seen(gate)) == (2, before), done
-    assert "apply gate proof/is-approved" in done.stderr
+    assert "nothing is ever live in base that could speak for it" in done.stderr
