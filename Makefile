@@ -13,8 +13,8 @@ bench: $(READY)  ## measure against the targets; OUT=file writes the results as 
 	@$(BIN)/python -m bench $(if $(OUT),--out $(OUT))
 
 # Nothing of it is part of CI's checks; hours, with deliveries.
-campaign: $(READY)  ## count how often the gate is right; results in bench/results; DELIVERIES=59 KILLS=100 counts deliveries too, TIMES=0 DAMAGES=0 nothing else
-	@$(BIN)/python -m bench.campaign $(if $(TIMES),--times $(TIMES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(filter 0,$(DAMAGES)),--no-damages) $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
+campaign: $(READY)  ## count how often the gate is right; results in bench/results; DELIVERIES=59 KILLS=100 HISTORIES=10000 counts deliveries too, TIMES=0 DAMAGES=0 nothing else
+	@$(BIN)/python -m bench.campaign $(if $(TIMES),--times $(TIMES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES)) $(if $(KILLS),--kills $(KILLS)) $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SEED),--seed $(SEED)) $(if $(filter 0,$(DAMAGES)),--no-damages) $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff format

@@ -3,13 +3,15 @@
 First clean validations, each of which has to be a PASS. What they say is a rate with its bound:
 with n of n right, the true rate is at least `0.05 ** (1 / n)`, with 95 % confidence. Then every
 damage of the tests, each alone (`bench.detection`). Where they are asked for, deliveries come in
-between (`bench.deliveries`): rollbacks, and promotions that are killed.
+between (`bench.deliveries`): rollbacks, promotions that are killed, and random histories.
 """
 
 import argparse
 import datetime as dt
 import json
+import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,13 +20,14 @@ from rich.progress import track
 from bench import deliveries, detection
 from bench.machine import machine
 from bench.throwaway import BenchError, Throwaway, throwaway
-from traderx_gate.checkout import TOOL_VERSION
+from traderx_gate.checkout import ROOT, TOOL_VERSION
 from traderx_gate.errors import GateError
 
 SCHEMA = "traderx-gate/campaign"
 VERSION = 1
 RESULTS = Path(__file__).parent / "results"
 CLEAN_VALIDATIONS = 20
+HISTORIES_TIMEOUT_S = 86_400
 
 
 def main() -> int:
@@ -36,6 +39,7 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=0, help="promotions that are killed (100)")
     parser.add_argument("--seed", type=int, default=deliveries.SEED, help="of the kills' instants")
+    parser.add_argument("--histories", type=int, default=0, help="random histories (10000)")
     parser.add_argument("--no-damages", action="store_true", help="leave the damages out")
     parser.add_argument("--only", default="", help="damages whose name matches")
     parser.add_argument("--part", default="1/1", help="1/2: every second damage, from the first")
@@ -51,6 +55,7 @@ def main() -> int:
     return max(
         _clean(options.times) if options.times else 0,
         _delivered(options) if delivers else 0,
+        _lived(options.histories, seed=options.seed) if options.histories else 0,
         0 if options.no_damages else _damaged(options),
     )
 
@@ -67,6 +72,22 @@ def _delivered(options: argparse.Namespace) -> int:
     made.show()
     print(f"results: {out}")
     return int(failed or not made.is_right())
+
+
+def _lived(histories: int, *, seed: int) -> int:
+    """Have so many random histories of deliveries, others than `make test` has."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", str(os.cpu_count()), "tests/histories"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "TRADERX_HISTORIES": str(histories),
+            "TRADERX_HISTORIES_SEED": str(seed + 1),
+        },
+        timeout=HISTORIES_TIMEOUT_S,
+        check=False,
+    )
+    return int(done.returncode != 0)
 
 
 def _damaged(options: argparse.Namespace) -> int:
