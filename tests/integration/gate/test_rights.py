@@ -1,7 +1,7 @@
 """Rights: those that are printed are enough, and each of them is needed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,15 +107,14 @@ def test_each_right_is_asked_about(limited: Gate) -> None:
                     "deletecollection"
                 ]
                 limited.kube.apply(without, manager="administrator")
-                lacking = lacking_rights(kube)
-                assert {right.verb for right in lacking} == {verb}
-                assert {right.resource for right in lacking} == set(rule["resources"])
+                expected = {(verb, resource) for resource in rule["resources"]}
+                await_lacking(kube, lambda lacking, e=expected: lacking == e)  # type: ignore[misc]
         limited.kube.apply(role, manager="administrator")
     before = limited.runs()
     environment = json.loads(json.dumps(dict(roles[1])))
     environment["rules"] = environment["rules"][1:]
     limited.kube.apply(environment, manager="administrator")
-    lacking_rights(kube)
+    await_lacking(kube, bool)
     for words in (("install", "dev"), ("validate", "dev"), ("rights", "dev", "--check")):
         done = limited.run(*words, *limited.options)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
@@ -123,14 +122,16 @@ def test_each_right_is_asked_about(limited: Gate) -> None:
     assert limited.runs() == before
 
 
-def lacking_rights(kube: Kube) -> tuple[rights.Right, ...]:
-    """Return the rights that are missing, once any is: the API server hears of it a bit later."""
-    return until(
+def await_lacking(kube: Kube, is_right: Callable[[set[tuple[str, str]]], bool]) -> None:
+    """Wait until these are the rights that are missing: the API server hears of it a bit later."""
+    until(
         polling(
-            lambda: rights.missing(kube, [NAMESPACE]), every_s=0.05, deadline=Deadline(DEADLINE_S)
+            lambda: {(r.verb, r.resource) for r in rights.missing(kube, [NAMESPACE])},
+            every_s=0.05,
+            deadline=Deadline(DEADLINE_S),
         ),
-        bool,
-        what="a right to be missing",
+        is_right,
+        what="the right that was taken to be missing, and no other",
     )
 
 
