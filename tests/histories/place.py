@@ -38,6 +38,7 @@ from traderx_gate.verdict import (
     PodIdentity,
     Subject,
     UnitRevision,
+    Verdict,
     evaluate,
 )
 from traderx_gate.waiting import Deadline
@@ -303,12 +304,13 @@ class Place:
         started = dt.datetime.now(dt.UTC)
         run = runs.create(self.reports, f"{next(self._numbers):08}-validate-{name}-0000")
         decision = self._decided(run, deployed, ills, started)
-        if decision.verdict.value == "PASS":
-            self.proven[name].append(self.data(name))
-            break_glass.forget(deployed.confighub, deployed.space)
+        if decision.verdict is Verdict.PASS:
+            # known before the next request, at which the process may be killed: there is evidence
+            self.proven[name].append({slug: unit.data for slug, unit in units.items()})
             for after, before in UPSTREAM.items():
                 if before == name:
                     self.allowed[after] |= set().union(*map(values_of, live.values()))
+            break_glass.forget(deployed.confighub, deployed.space)
         return decision
 
     def _decided(

@@ -132,6 +132,8 @@ def _document_cuts(text: str, root: yaml.Node, old: Any, new: Any) -> list[_Cut]
     except (_ImpossibleError, yaml.YAMLError):
         pass
     anew = yaml.safe_dump(new, sort_keys=False, allow_unicode=True)
+    if yaml.safe_load(anew) != new:  # the library writes a line break such as NEL as it is
+        anew = yaml.safe_dump(new, sort_keys=False)
     behind_dashes = "\n" if root.start_mark.column else ""
     return [_Cut(root.start_mark.index, root.end_mark.index, behind_dashes + anew)]
 

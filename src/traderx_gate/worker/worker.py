@@ -260,13 +260,20 @@ async def _in_thread(work: Callable[[], Result]) -> Result:
         else:
             done.set_result(result)  # type: ignore[arg-type]
 
+    def tell(result: Result | None, error: BaseException | None) -> None:
+        try:
+            loop.call_soon_threadsafe(settle, result, error)
+        except RuntimeError:
+            if not loop.is_closed():  # else the worker has ended, and nobody awaits it any more
+                raise
+
     def run() -> None:
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - handed to whoever awaits it
-            loop.call_soon_threadsafe(settle, None, error)
+            tell(None, error)
         else:
-            loop.call_soon_threadsafe(settle, result, None)
+            tell(result, None)
 
     threading.Thread(target=run, name="operation", daemon=True).start()
     return await done

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from traderx_gate.kube import ObjectRef
@@ -134,10 +134,13 @@ VALUES = st.recursive(
 
 
 @given(old=VALUES, new=VALUES, style=st.sampled_from([None, True, False]))
+@example(old=None, new={"\x85": None}, style=None)
+@example(old="a", new="\x85", style=None)
 def test_any_change_comes_through(old: Any, new: Any, style: Any) -> None:
     """Where the unit is what was applied, it is what is live afterwards, whatever changed."""
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}
     before, now = {**body, "data": {"k": old}}, {**body, "data": {"k": new}}
     text = yaml.safe_dump(before, default_flow_style=style, allow_unicode=True)
+    assume(yaml.safe_load(text) == before)  # the library writes NEL so that it is none
     found = after(text.encode(), {MAP: before}, {MAP: now})
     assert list(yaml.safe_load_all(found)) == [now]
