@@ -134,7 +134,13 @@ def restore(hub: ConfigHub, space: Space, backup: Backup) -> tuple[str, ...]:
             done.append(f"{kept.slug}: made again, without its upstream")
             continue
         if unit.sha256 != kept.sha256:
-            unit = hub.unit_update(unit, kept.data, change=why)
+            # a revision that is restored, and no edit: a promotion can tell what was taken back
+            known = {revision.sha256: revision for revision in hub.revision_list(unit)}
+            unit = (
+                hub.unit_restore(unit, known[kept.sha256], change=why)
+                if kept.sha256 in known
+                else hub.unit_update(unit, kept.data, change=why)
+            )
             done.append(f"{kept.slug}: revision {unit.head_revision} is what {kept.head} was")
         if dict(unit.labels) != dict(kept.labels):
             hub.unit_set_labels(unit, kept.labels)

@@ -174,10 +174,10 @@ def _has_an_edit(hub: ConfigHub, unit: Unit) -> bool:
 
 
 def _upgrade_taken_back(hub: ConfigHub, unit: Unit) -> Revision | None:
-    """Return the last upgrade of a unit if its head is what it was before it, else None.
+    """Return the last upgrade of a unit if its head is what it was restored to, else None.
 
-    What counts is the bytes: a restored revision, a backup and an edit by hand take back alike, and
-    an edit that was taken back by another one is none.
+    What counts is the bytes: an edit that was taken back by another one is none. An edit by hand
+    that comes to the bytes of before takes nothing back: it may undo more than the upgrade.
 
     Raises:
         RefusedError: It was edited after that: neither the upgrade nor the edit may be lost.
@@ -187,7 +187,11 @@ def _upgrade_taken_back(hub: ConfigHub, unit: Unit) -> Revision | None:
     if upgrade is None:
         return None
     earlier = {r.sha256 for r in history if r.number < upgrade.number} - {upgrade.sha256}
-    restored = {r.sha256 for r in history if r.number > upgrade.number} & earlier
+    restored = {
+        revision.sha256
+        for revision in history
+        if revision.number > upgrade.number and revision.source == "Restore"
+    } & earlier
     head = history[-1]
     if not restored or head.sha256 == upgrade.sha256:
         return None

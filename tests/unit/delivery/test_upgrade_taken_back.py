@@ -41,7 +41,7 @@ def taken_back(*history: str) -> int | None:
         (["Clone a"], None),
         (["Clone a", "Upgrade b"], None),
         (["Clone a", "Upgrade b", "Update c"], None),
-        (["Clone a", "Upgrade b", "Update a"], 2),
+        (["Clone a", "Upgrade b", "Update a"], None),
         (["Clone a", "Upgrade b", "Restore a"], 2),
         (["Clone a", "Upgrade b", "Restore a", "Restore b"], None),
         (["Clone a", "Upgrade b", "Restore a", "Update c", "Update a"], 2),
@@ -52,7 +52,7 @@ def taken_back(*history: str) -> int | None:
     ids=lambda value: " ".join(value).replace(" ", "") if isinstance(value, list) else None,
 )
 def test_taken_back(history: list[str], number: int | None) -> None:
-    """An upgrade is taken back where the head is, byte for byte, what it was before it."""
+    """An upgrade is taken back where the head is, byte for byte, what it was restored to."""
     assert taken_back(*history) == number
 
 
