@@ -38,9 +38,9 @@ def require_none(deployed: DeployedEnvironment) -> None:
     """
     units = deployed.units()
     for service in deployed.application.services:
-        if any(slug in units for slug in green_of(service).units):
-            begun = _begun(deployed, service)
-            version = begun.change.version if begun else "VERSION"
+        has_green = any(slug in units for slug in green_of(service).units)
+        if has_green and (begun := _begun(deployed, service)) is not None:
+            version = begun.change.version
             raise RefusedError(
                 f"a blue-green of {service.slug} to {version} did not end: `traderx-gate "
                 f"blue-green {service.slug} {version} {deployed.spec.name}` finishes it, with "
@@ -131,9 +131,9 @@ def _connected(
 
 def is_held_back(deployed: DeployedEnvironment) -> bool:
     """Whether ConfigHub holds back every revision that nobody approved, such as those made here."""
-    triggers = deployed.confighub.trigger_list(deployed.space)
     return deployed.spec.needs_approval or any(
-        one.function == approval.FUNCTION for one in triggers
+        trigger.function == approval.FUNCTION
+        for trigger in deployed.confighub.trigger_list(deployed.space)
     )
 
 

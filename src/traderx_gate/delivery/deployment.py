@@ -98,7 +98,8 @@ def deploy(
         final = [slug for slug in application.final_units if slug in wanted]
         raise DeliveryError(_failure(deployed, outcome, then=final))
     for service in application.services:
-        if any(other.slug in {service.slug, *service.restart_after} for other in concerned):
+        involved = {service.slug, *service.restart_after}
+        if service.restart_after and any(other.slug in involved for other in concerned):
             _restart_if_due(deployed, service, deadline, say)
     apply_in_turn(application.final_units, then=())
     return Rollout(

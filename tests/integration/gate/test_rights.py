@@ -1,6 +1,8 @@
 """Rights: those that are printed are enough, and each of them is needed."""
 
+import functools
 import json
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,7 +110,7 @@ def test_each_right_is_asked_about(limited: Gate) -> None:
                 ]
                 limited.kube.apply(without, manager="administrator")
                 expected = {(verb, resource) for resource in rule["resources"]}
-                await_lacking(kube, lambda lacking, e=expected: lacking == e)  # type: ignore[misc]
+                await_lacking(kube, functools.partial(operator.eq, expected))
         limited.kube.apply(role, manager="administrator")
     before = limited.runs()
     environment = json.loads(json.dumps(dict(roles[1])))

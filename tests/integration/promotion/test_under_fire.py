@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import run_cluster
-from tests.integration.promotion.line import PROJECT, Line
+from tests.integration.promotion.line import PROJECT, Done, Line
 from tests.integration.promotion.test_promotion import IMAGE, change_dev
 from tests.run_cluster import RunCluster
 from traderx_embedded.state import State
@@ -59,6 +59,16 @@ def await_another(cluster: RunCluster, name: str, killed: int) -> None:
     RunCluster.up(cluster.state.parent)
 
 
+def promoted_without(line: Line, cluster: RunCluster, name: str, said: str) -> Done:
+    """Promote, kill a process as soon as it says something, and wait until another one runs."""
+    killed: list[int] = []
+    done = line.met_at(
+        said, lambda _: killed.append(kill(cluster, name)), "promote", "dev", "staging"
+    )
+    await_another(cluster, name, killed[0])
+    return done
+
+
 @pytest.mark.timeout(600)
 def test_promotion_is_ended_whole(own: RunCluster, tmp_path: Path) -> None:
     """Whatever is killed, at whatever step: staging has all of it afterwards, or nothing."""
@@ -67,13 +77,7 @@ def test_promotion_is_ended_whole(own: RunCluster, tmp_path: Path) -> None:
     for name, said in FIRE:
         line.make_good()
         version, before = change_dev(line), line.data("staging")
-        killed: list[int] = []
-        done = line.met_at(
-            said,
-            lambda _, n=name, k=killed: k.append(kill(own, n)),  # type: ignore[misc]
-            *("promote", "dev", "staging"),
-        )
-        await_another(own, name, killed[0])
+        done = promoted_without(line, own, name, said)
         if line.is_under_way("staging"):
             assert (done.returncode, "traderx-gate abort staging" in done.stderr) == (1, True)
             line.must("resume", "staging")

@@ -1,5 +1,7 @@
 """Counted deliveries: which time meets a target, and which outcomes of a kill are wrong."""
 
+import base64
+
 import pytest
 
 from bench.deliveries import Spread
@@ -121,19 +123,6 @@ def test_live_deployment_agrees_with_its_unit(image: str, memory: str, strange: 
         container = {"name": "web", "image": image, "resources": {"requests": {"memory": memory}}}
         return {"spec": {"template": {"spec": {"containers": [container]}}}}
 
-    unit = Unit(
-        id="",
-        space_id="",
-        slug="web-deployment",
-        labels={},
-        data=str(deployment("web:2", "65Mi")).encode(),
-        version=1,
-        head_revision=2,
-        applied_revision=2,
-        live_revision=2,
-        target_id="",
-        upstream_unit_id="",
-        upstream_revision=0,
-        live_state=b"",
-    )
+    data = base64.b64encode(str(deployment("web:2", "65Mi")).encode()).decode()
+    unit = Unit.from_json({"UnitID": "u", "SpaceID": "s", "Slug": "web-deployment", "Data": data})
     assert bool(strays(unit, deployment(image, memory))) == strange
